@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -30,6 +30,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
 from screens.hang_up import LOOK, end, is_gone
+from screens.jobs_app import JobsApp
 from screens.leaving import Leaving
 from screens.navigation import (
     CloseSession,
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 LEAVING_KEYS = ("q", "ctrl+q")
 
 
-class WorkbenchApp(App[None]):
+class WorkbenchApp(JobsApp):
     """The app.
 
     Attributes:

@@ -37,6 +37,8 @@ def session_commands(app: App[Any], sessions: OpenSessions) -> Iterator[Command]
             yield f"Session: {bench.name_of_session}", sentence, go
     sentence = "Show how a sweep of a TOML file stands, whoever runs it, on whatever machine."
     yield "Watch a sweep", sentence, partial(ask_sweep, app)
+    sentence = "Show the jobs that go on by themselves: stop one, go on with one, remove one. (F5)"
+    yield "Jobs", sentence, partial(app.run_action, "jobs")
 
 
 def ask_sweep(app: App[Any]) -> None:

@@ -116,6 +116,21 @@ from workbench.readouts.attention_sources import attention_sources as attention_
 from workbench.readouts.attention_sources import attention_without as attention_without
 from workbench.effects.self_repair import self_repair as self_repair
 
+# Jobs.
+from workbench.jobs.by_name import find_job as find_job
+from workbench.jobs.by_name import follow_job as follow_job
+from workbench.jobs.by_name import remove_job as remove_job
+from workbench.jobs.by_name import resume_job as resume_job
+from workbench.jobs.by_name import stop_job as stop_job
+from workbench.jobs.detach import detach_assessment as detach_assessment
+from workbench.jobs.detach import detach_clusters as detach_clusters
+from workbench.jobs.detach import detach_command as detach_command
+from workbench.jobs.detach import detach_discovery as detach_discovery
+from workbench.jobs.listing import Job as Job
+from workbench.jobs.listing import list_jobs as list_jobs
+from workbench.jobs.pick_up import PickedUp as PickedUp
+from workbench.jobs.pick_up import pick_up as pick_up
+
 # Sweeps over cells.
 from workbench.checkpoints.results import AtCheckpoint as AtCheckpoint
 from workbench.checkpoints.scores import over_checkpoints as over_checkpoints

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.detaching import KEYS, SHOWN
 from screens.widgets.screen_keys import closing
 
 PARTS = "Assessment"
@@ -14,6 +15,9 @@ ACTIONS = scoped("assessment", (
     Action("run_all", "A", "A", "ask all", "Answer all questions, one after the other.", PARTS),
     Action("cancel", "c", "c", "cancel",
            "Stop what is being computed; what was found stays.", PARTS),
+    Action("detach", KEYS, SHOWN, "detach",
+           "Let the questions that wait, or all that are not answered, be answered by a job, which "
+           "goes on when the app is closed.", PARTS),
     Action("report", "o", "o", "report",
            "Write all that was found to a Markdown or HTML file.", PARTS),
     Action("other_side", "tab", "tab", "scroll",
@@ -23,5 +27,5 @@ ACTIONS = scoped("assessment", (
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
-FOOTER = ("leave", "run", "run_all", "report", "cancel", "other_side")
+FOOTER = ("leave", "run", "run_all", "report", "detach", "cancel", "other_side")
 """What the footer offers, the most needed first."""

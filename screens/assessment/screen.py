@@ -31,6 +31,7 @@ from screens.base.tokens import one_line
 from screens.base.worker import Worker, error_sentence
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
+from screens.widgets.detaching import detach
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.search import SEARCH_BINDINGS, PaneSearch
@@ -213,11 +214,24 @@ class AssessmentScreen(PaneSearch, Screen[None]):
     def action_run(self) -> None:
         self._ask(self.chosen.name)
 
-    def action_run_all(self) -> None:
+    def _unanswered(self) -> list[str]:
         revision = self.session.status().revision
         held = self.session.assessor.held
         fresh = {name for name, found in held.items() if found.revision == revision}
-        todo = [part.name for part in self.asked if part.name not in fresh]
+        return [part.name for part in self.asked if part.name not in fresh]
+
+    def action_detach(self) -> None:
+        from workbench.jobs.detach import detach_assessment
+
+        names = list(self.waiting) or self._unanswered()
+        if not names:
+            self.notify("All are answered for this circuit.", timeout=4)
+            return
+        cancel, session = self._cancel, self.session
+        detach(self, self._reports, lambda: detach_assessment(session, names), cancel.set)
+
+    def action_run_all(self) -> None:
+        todo = self._unanswered()
         if not todo:
             self.notify("All are answered for this circuit.", timeout=4)
         for name in todo:

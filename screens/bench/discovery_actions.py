@@ -15,6 +15,7 @@ from screens.bench.keys import BY_NAME
 from screens.bench.session_runner import SessionRunner
 from screens.discovery.discovery_line import DiscoveryLine
 from screens.discovery.proposal_strip import ProposalStrip
+from screens.widgets.detaching import told
 from workbench.errors import Cancelled
 from workbench.session.views import Status
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from screens.discovery.dialog import DiscoveryRequest
     from screens.discovery.results import ResultAnswer
     from workbench.discovery.selection import Selection
+    from workbench.jobs.listing import Job
     from workbench.session.results import DiscoveryResult
     from workbench.session.session import Session
 
@@ -85,6 +87,35 @@ class DiscoveryActions:
             return
         self._asked = request
         self._line.start(request)
+
+    def detach(self) -> None:
+        """Let the running discovery go on as a job; if none runs, ask for one to begin so."""
+        from screens.discovery.dialog import DiscoverDialog
+
+        run = self._line.run
+        if run is not None:
+            self._detach(run.request)
+        else:
+            dialog = DiscoverDialog(self.session, self._asked, detached=True)
+            self._screen.app.push_screen(dialog, self._detach)
+
+    def _detach(self, request: DiscoveryRequest | None) -> None:
+        from workbench.jobs.detach import detach_discovery
+
+        if request is None:
+            return
+        self._asked = request
+        begun: list[Job] = []
+
+        def begin() -> None:
+            how = request.method, request.options, request.selection
+            begun.append(detach_discovery(self.session, *how))
+
+        def then() -> None:
+            self._line.let_go()
+            told(self._screen, begun[0])
+
+        self.runner.other(begin, then)
 
     def stop_discovery(self) -> None:
         if not self._line.cancel():

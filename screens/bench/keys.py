@@ -8,6 +8,7 @@ from screens.bench.rule_keys import PRUNING_ACTIONS, RULE_ACTIONS
 from screens.discovery.keys import PROPOSAL_ACTIONS
 from screens.interventions.keys import OPENING
 from screens.widgets.copying import COPY
+from screens.widgets.detaching import KEYS, SHOWN
 
 STEP = "Stepping backward"
 EDIT = "Editing"
@@ -153,6 +154,12 @@ ACTIONS = scoped("bench", (
     Action("stop_discovery", "S", "S", "stop",
            "Stop the running discovery; what it has found is kept.",
            DISCOVER, "Stop the discovery"),
+    Action("detach", KEYS, SHOWN, "detach",
+           "Let the running discovery, or one asked for now, go on by itself as a job, also when "
+           "the app is closed.",
+           DISCOVER, "Detach the discovery"),
+    Action("app.jobs", "f5", "F5", "jobs",
+           "Show the jobs that go on by themselves. From anywhere.", DISCOVER, "Jobs"),
     Action("clusters", "K", "K", "clusters",
            "Put the prompts into clusters by the edges that they need, with a circuit for each.",
            DISCOVER, "Clusters of the prompts"),

@@ -290,6 +290,9 @@ class BenchScreen(OneOfSeveral):
     def on_discovery_line_found(self, event: DiscoveryLine.Found) -> None:
         self.discovering.found(event.result)
 
+    def action_detach(self) -> None:
+        self.discovering.detach()
+
     def on_discovery_line_found_nothing(self, event: DiscoveryLine.FoundNothing) -> None:
         self.discovering.found_nothing(event.error)
 

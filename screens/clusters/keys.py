@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.base.actions import Action, scoped
 from screens.widgets.copying import COPY
+from screens.widgets.detaching import KEYS, SHOWN
 from screens.widgets.screen_keys import closing
 
 CLUSTERS = "Clusters of prompts"
@@ -14,6 +15,9 @@ ACTIONS = scoped("clusters", (
            CLUSTERS),
     Action("cancel", "c", "c", "cancel",
            "Stop the search; what was found before stays.", CLUSTERS),
+    Action("detach", KEYS, SHOWN, "detach",
+           "Let a job find them with these settings, which goes on when the app is closed.",
+           CLUSTERS),
     Action("view", "V", "V", "view",
            "Show prompts, faithfulness, overlap, worth or number in turn, where there is no room "
            "for all.", CLUSTERS),
@@ -34,5 +38,16 @@ ACTIONS = scoped("clusters", (
 ))  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}
-FOOTER = ("leave", "run", "settings", "beside", "take", "export", "split", "view", "cancel")
+FOOTER = (
+    "leave",
+    "run",
+    "settings",
+    "beside",
+    "take",
+    "export",
+    "split",
+    "view",
+    "detach",
+    "cancel",
+)
 """What the footer offers, the most needed first."""

@@ -32,6 +32,7 @@ from screens.clusters.text import VIEWS, describe, number_words, purity_words
 from screens.discovery.fields import Refused
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
+from screens.widgets.detaching import detach
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.line_list import LineList
 from screens.widgets.panel_tabs import PanelTabs
@@ -98,6 +99,7 @@ class ClustersScreen(PaneSearch, Screen[None]):
         self.view = VIEWS[0]
         self._cancel = threading.Event()
         self._shown: tuple[object, ...] | None = None
+        self._listed: ClusterResult | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="clusters-title")
@@ -136,13 +138,17 @@ class ClustersScreen(PaneSearch, Screen[None]):
     # Showing.
 
     def _list(self) -> None:
-        held = self.clusterer.held
+        self._listed = held = self.clusterer.held
         self.query_one(ClusterList).show([] if held is None else cluster_rows(held.clusters))
         self.redraw()
 
     def redraw(self) -> None:
         """Show how far the search is, and what was found unless it stands there already."""
-        held, row = self.clusterer.held, self.chosen
+        held = self.clusterer.held
+        if held is not self._listed:  # a job of this session has found them
+            self._listed = held
+            self.query_one(ClusterList).show([] if held is None else cluster_rows(held.clusters))
+        row = self.chosen
         put_text(self.query_one("#clusters-title", Static), Text(self._title(held)))
         self.query_one(PanelTabs).update({view: view for view in VIEWS}, self.view)
         body = self.query_one("#found")
@@ -227,6 +233,16 @@ class ClustersScreen(PaneSearch, Screen[None]):
                 self._failed,
             )
             self.redraw()
+
+    def action_detach(self) -> None:
+        from workbench.jobs.detach import detach_clusters
+
+        request = self._request()
+        if isinstance(request, str):
+            self.notify(request, severity="error", timeout=6)
+            return
+        asked, cancel, session = request, self._cancel, self.session
+        detach(self, self._commands, lambda: detach_clusters(session, asked), cancel.set)
 
     def _request(self) -> ClusterRequest | str:
         """What the fields ask for, or the sentence that says why they cannot be read."""

@@ -55,9 +55,21 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
         Binding("enter", "start", "start", show=False, priority=True),
     ]
 
-    def __init__(self, session: Session, before: DiscoveryRequest | None = None) -> None:
-        """`before`: what was asked for last, to begin with."""
+    def __init__(
+        self,
+        session: Session,
+        before: DiscoveryRequest | None = None,
+        *,
+        detached: bool = False,
+    ) -> None:
+        """For a session.
+
+        Args:
+            before: what was asked for last, to begin with.
+            detached: it will go on by itself, as a job.
+        """
         super().__init__()
+        self.detached = detached
         self.session = session
         self.before = before
         edges = session.graph.n_edges
@@ -68,7 +80,8 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
     def compose(self) -> ComposeResult:
         threshold = self.session.threshold
         with Vertical(classes="box wide"):
-            yield Static(Text("Discover a circuit: the method"), classes="title")
+            title = "as a job" if self.detached else "the method"
+            yield Static(Text(f"Discover a circuit: {title}"), classes="title")
             yield NameList(id="methods")
             yield Static(id="definition")
             roles = self.session.can_split

@@ -19,6 +19,7 @@ from screens.base.actions import keyed
 from screens.base.numbers import seconds
 from screens.base.worker import Worker
 from screens.widgets.running_line import RunningLine
+from workbench.errors import Cancelled
 
 if TYPE_CHECKING:
     from screens.discovery.dialog import DiscoveryRequest
@@ -37,12 +38,14 @@ class RunningDiscovery:
 
     Attributes:
         fraction: of the work that is done.
+        let_go: it goes on elsewhere: here it ends at its next piece, and nothing is held of it.
     """
 
     request: DiscoveryRequest
     cancel: threading.Event = field(default_factory=threading.Event)
     began: float = field(default_factory=monotonic)
     fraction: float = 0.0
+    let_go: bool = False
 
     def left(self, now: float) -> float | None:
         """Seconds to go, going by what was done; None if too little was."""
@@ -89,6 +92,8 @@ class DiscoveryLine(RunningLine):
         session = self.session
 
         def on_piece(fraction: float) -> None:
+            if run.let_go:
+                raise Cancelled
             self._thread.deliver(lambda: self._came(run, fraction))
 
         def work() -> DiscoveryResult:
@@ -104,7 +109,7 @@ class DiscoveryLine(RunningLine):
         self._thread.put(
             work,
             lambda result: self._over(self.Found(result)),
-            lambda error: self._over(self.FoundNothing(error)),
+            lambda error: self._over(None if run.let_go else self.FoundNothing(error)),
         )
         self._clock.resume()
         self._show()
@@ -117,16 +122,23 @@ class DiscoveryLine(RunningLine):
         self._show()
         return True
 
+    def let_go(self) -> None:
+        """It goes on elsewhere: end it here, and hold nothing of it."""
+        if self.run is not None:
+            self.run.let_go = True
+            self._show()
+
     def _came(self, run: RunningDiscovery, fraction: float) -> None:
         if run is self.run:
             run.fraction = fraction
             self._show()
 
-    def _over(self, message: Message) -> None:
+    def _over(self, message: Message | None) -> None:
         self.run = None
         self._clock.pause()
         self._show()
-        self.post_message(message)
+        if message is not None:
+            self.post_message(message)
 
     def _show(self) -> None:
         self.set_class(self.run is not None, "-running")
@@ -141,7 +153,7 @@ class DiscoveryLine(RunningLine):
 def progress_line(run: RunningDiscovery, width: int, now: float) -> Text:
     """The line at this width; its last words can be clicked."""
     left = run.left(now)
-    if run.cancel.is_set():
+    if run.let_go or run.cancel.is_set():
         words = "stopping after this piece…"
     else:
         words = "" if left is None else f"{seconds(left)} left"

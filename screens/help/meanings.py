@@ -24,8 +24,8 @@ _TAKE_AWAY = ("answer('off')", "dissolve", "remove", "take_away", "toggle_node",
 
 MEANINGS: dict[str, Meaning] = {
     "enter": Meaning("⏎", "Do what is under the cursor, or accept.",
-                     ("choose", "copy", "go_in", "go_on", "leave", "prune('make')", "run", "start",
-                      "try_pair", "wish('show')")),
+                     ("choose", "copy", "go_in", "go_on", "leave", "prune('make')", "resume", "run",
+                      "start", "try_pair", "wish('show')")),
     "escape": Meaning("esc", "Let go, or go back.",
                       ("back", "cancel", "clear_notifications", "give_up", "leave",
                        "proposal('end')", "prune('end')")),
@@ -57,6 +57,7 @@ MEANINGS: dict[str, Meaning] = {
     "I": Meaning("I", "What is gone on with, and away again.", ("go_on", "leave")),
     "M": Meaning("M", "The model, and away again.", ("leave", "model")),
     "p": Meaning("p", "The prompts, and away again.", ("leave", "prompts")),
+    "S": Meaning("S", "Stop what goes on by itself.", ("stop", "stop_discovery")),
     "T": Meaning("T", "Leave the tutorial.", ("answer('leave')", "tutorial_menu")),
     "X": Meaning("X", "Start over.", ("answer('restart')", "clear")),
     "W": Meaning("W", "Write words: a note, a name.", ("entitle", "name", "note")),

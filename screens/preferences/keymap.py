@@ -30,6 +30,7 @@ from screens.heads.keys import ACTIONS as HEADS
 from screens.heads.keys import COLUMN_ACTIONS
 from screens.history.keys import ACTIONS as HISTORY
 from screens.interventions.keys import ACTIONS as INTERVENTIONS
+from screens.jobs.keys import ACTIONS as JOBS
 from screens.neurons.keys import ACTIONS as NEURONS
 from screens.prompt_bench.keys import ACTIONS as PROMPT_BENCH
 from screens.readouts.keys import MOVES as READOUTS
@@ -80,6 +81,7 @@ PLACES: dict[str, tuple[tuple[Action, ...], ...]] = {
     "what is gone on with": (GOING_ON, SEARCH),
     "the results of discoveries": (LIST, SEARCH, RESULT_ACTIONS),
     "a sweep": (LIST, SEARCH, SWEEP),
+    "the jobs": (LIST, SEARCH, JOBS),
     "a question": (CONFIRM,),
     "a text": (TEXT, SEARCH),
     "what to copy": (COPY_DIALOG, LIST, SEARCH),
@@ -101,6 +103,7 @@ KEPT = {
     "ctrl+p": "opens the palette everywhere",
     "ctrl+l": "redraws the screen everywhere",
     "ctrl+y": "opens the prompt bench everywhere",
+    "f5": "shows the jobs everywhere",
     "ctrl+g": "puts letters on the panels everywhere",
 }
 """Keys that keep their meaning, and what it is."""

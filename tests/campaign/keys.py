@@ -32,6 +32,8 @@ from tests.support.burst_places import GROUPS, Place
 from tests.support.burst_walk import APPS, MOVES, LoadingApp, Walk, WorkbenchApp
 from tests.support.key_bursts import NAMED, bound, seen
 from tests.support.style_sheets import parsed_once
+from workbench.jobs import detach
+from workbench.jobs.listing import job_of
 
 LONGEST = 60.0
 """Seconds after which the app has to be at rest."""
@@ -248,6 +250,7 @@ def try_keys(folder: Path, tries: int, end: float, seed: int, note: Callable[[st
         seed: what they are drawn by.
         note: is told of each what was wrong, or nothing.
     """
+    detach.start = job_of  # a job's process would outlive this one
 
     async def all_of_them() -> None:
         async for wrong in _tried(folder, tries, end, seed):

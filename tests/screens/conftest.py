@@ -9,6 +9,8 @@ import pytest
 from screens.bench import row_order
 from tests.support.drawing import drawing_at_rest
 from tests.support.style_sheets import parsed_once
+from workbench.jobs import detach
+from workbench.jobs.listing import job_of
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,12 @@ def _rests_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def every_frame() -> None:
     """Draw as the app does for a user."""
+
+
+@pytest.fixture(autouse=True)
+def _no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that keys detach by the way is not computed: its process would outlive the test."""
+    monkeypatch.setattr(detach, "start", job_of)
 
 
 @pytest.fixture(autouse=True)

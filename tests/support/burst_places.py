@@ -97,6 +97,7 @@ SCREENS = {
     "prompt bench": Place("PromptBench", "e␙"),
     "a pair": Place("PromptBench", "e␙+", " Maryto#1"),
     "likeliest": Place("Likeliest", "e␙⏎⊽"),
+    "jobs": Place("JobsScreen", "^show the jobs⏎"),
     "a sweep": Place("SweepScreen", f"^watch a sweep⏎{SWEEP}⏎"),
     "lists": Place("AskLists", "e␙+[NAME1] and⇥[NAME2] and⏎", "ab:;, 1"),
 }

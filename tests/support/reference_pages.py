@@ -41,6 +41,7 @@ SCREENS = {
     "Neurons": "screens.neurons.keys",
     "Interventions": "screens.interventions.keys",
     "A sweep": "screens.sweep.keys",
+    "Jobs": "screens.jobs.keys",
     "Results of discoveries": "screens.discovery.keys",
     "The setup": "screens.setup.keys",
     "Lists and dialogs": "screens.widgets.keys",
@@ -121,7 +122,7 @@ def commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     below = getattr(command, "commands", {})
     for name, inner in below.items():
         yield from commands(inner, (*path, name))
-    if path and not below:
+    if path and not below and not command.hidden:
         yield " ".join(path), command
 
 

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.assessment.catalogue import PARTS, Part
 from workbench.base.failures import is_memory_error
+from workbench.base.kept_values import kept_text, value_of
+from workbench.base.ledger import is_kept, recorded_work, scope
 from workbench.base.work import Work
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.plugins import resolve
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from workbench.assessment.settings import AssessmentSettings
     from workbench.circuits.circuit import Circuit
     from workbench.experiment.experiment import Experiment
+
+RESULTS = "workbench.assessment.results"
+"""Where the classes of the parts' results stand."""
 
 
 def ask(
@@ -41,7 +49,15 @@ def ask_together(
 def _answer(part: Part, *about: Any) -> Work[Any]:
     foreign = PARTS.is_foreign(part.name)
     try:
-        result = yield from resolve(part.assess)(*about)
+        work = resolve(part.assess)(*about)
+        if not is_kept():
+            result = yield from work
+        elif foreign:  # the class of its results is not known here
+            with scope(part.name):
+                result = yield from work
+        else:
+            text = yield from recorded_work(part.name, bytes, lambda: _text(work))
+            result = value_of(text.tobytes().decode(), RESULTS)
         if foreign:
             _try_telling(part, result)
     except (WorkbenchError, Cancelled):
@@ -55,6 +71,14 @@ def _answer(part: Part, *about: Any) -> Work[Any]:
             f"{': ' + said if said else ''}."
         ) from error
     return result
+
+
+def _text(work: Work[Any]) -> Work[NDArray[np.uint8]]:
+    """What a part finds as a text, to be kept."""
+    import numpy as np
+
+    result = yield from work
+    return np.frombuffer(kept_text(result).encode(), dtype=np.uint8)
 
 
 def _try_telling(part: Part, result: Any) -> None:

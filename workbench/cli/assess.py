@@ -14,6 +14,7 @@ from workbench.assessment.catalogue import BUILT_IN, PARTS
 from workbench.assessment.settings import AssessmentSettings
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
+from workbench.cli.jobs import Detach, detached
 from workbench.cli.options import Json, Selecting, experiment_options, selecting_options
 from workbench.experiment.settings import ExperimentSettings
 
@@ -69,6 +70,7 @@ def assess(
         list[str] | None,
         typer.Option(metavar="TASK", help="Score the circuits on this task too; may be repeated."),
     ] = None,
+    detach: Detach = False,
     as_json: Json = False,
 ) -> int:
     """Assess circuits: faithful, complete, minimal, stable, better than chance?
@@ -96,6 +98,8 @@ def assess(
         from workbench.discovery.findings_file import load_findings
 
         load_findings(scores)
+    if detach:
+        return detached(settings.model, settings.task)
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.assessment.assess import assess as assess_circuits

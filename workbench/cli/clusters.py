@@ -9,6 +9,7 @@ import typer
 
 from workbench.base.text import tally
 from workbench.cli import console, output
+from workbench.cli.jobs import Detach, detached
 from workbench.cli.options import Do, Json, experiment_options
 from workbench.experiment.interventions import parse_all
 from workbench.experiment.settings import ExperimentSettings
@@ -70,31 +71,36 @@ def clusters(
         Path | None,
         typer.Option("--output", "-o", metavar="FOLDER", help="A new folder for the circuits."),
     ] = None,
+    detach: Detach = False,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Cluster prompts by the edges that they need, with a circuit for each cluster."""
     # What costs nothing to find out comes before what takes seconds.
     done = parse_all(do or ())
     settings = settings.checked()
+    from workbench.discovery.clusters.files import check_folder
+    from workbench.discovery.clusters.request import ClusterRequest
+
+    request = ClusterRequest(
+        method,
+        steps=steps,
+        edges=edges,
+        k=k,
+        by=by,
+        algorithm=algorithm,
+        normalise=normalise,
+        signed=signed,
+        splits=splits,
+        by_role=by_role,
+    ).checked(metric=settings.metric, ablation=settings.ablation)
+    if to is not None:
+        check_folder(to)
+    if detach:
+        return detached(settings.model, settings.task)
     with console.ProgressLine() as progress:
         progress("Starting", None)
-        from workbench.discovery.clusters.request import ClusterRequest
-        from workbench.discovery.clusters.run import check_folder, clusters_under
+        from workbench.discovery.clusters.run import clusters_under
 
-        request = ClusterRequest(
-            method,
-            steps=steps,
-            edges=edges,
-            k=k,
-            by=by,
-            algorithm=algorithm,
-            normalise=normalise,
-            signed=signed,
-            splits=splits,
-            by_role=by_role,
-        ).checked(metric=settings.metric, ablation=settings.ablation)
-        if to is not None:
-            check_folder(to)
         model = settings.load_model(progress)
         found = clusters_under(
             settings, model, settings.task, request, interventions=done, progress=progress
@@ -102,10 +108,11 @@ def clusters(
     written = [] if to is None else [str(path) for path in found.save(to)]
     if as_json:
         output.result_as_json(found.to_json() | {"written": written})
-        return
+        return 0
     _report(found)
     for path in written:
         output.line(f"written       {path}")
+    return 0
 
 
 def _report(found: PromptClusters) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,6 +136,33 @@ def _write_log(error: BaseException) -> str:
     return str(path)
 
 
+_GIVEN: list[str] = []
+"""The arguments of the command that is being run."""
+
+
+def give(arguments: Sequence[str]) -> None:
+    """Remember the arguments of the command that is about to be run."""
+    _GIVEN[:] = arguments
+
+
+def given() -> list[str]:
+    """The arguments of the command that is being run, without `workbench`."""
+    return list(_GIVEN)
+
+
+_WATCHING: list[Progress] = []
+
+
+@contextmanager
+def watched(say: Progress) -> Iterator[None]:
+    """Tell this too what every `ProgressLine` inside is told."""
+    _WATCHING.append(say)
+    try:
+        yield
+    finally:
+        _WATCHING.remove(say)
+
+
 class ProgressLine:
     """Progress on stderr: one live line on a terminal, otherwise a line for each new step."""
 
@@ -172,6 +199,10 @@ class ProgressLine:
             self._bar.stop()
 
     def _report(self, message: str, fraction: float | None) -> None:
+        if _WATCHING:
+            for tell in _WATCHING:
+                tell(message, fraction)
+            return
         if message != self._last:
             self._last, self._began = message, time.monotonic()
             if not self._live:

@@ -9,6 +9,7 @@ import typer
 
 from workbench.cli import console, output
 from workbench.cli.interrupt import first_interrupt
+from workbench.cli.jobs import Detach, detached
 from workbench.cli.options import Do, Json, experiment_options
 from workbench.discovery.catalogue import BUILT_IN, METHODS, find_method
 from workbench.discovery.options import OWN_FLAGS, own_flag
@@ -92,6 +93,7 @@ def discover(
     scores: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all scores, for numpy (.npz).")
     ] = None,
+    detach: Detach = False,
     as_json: Json = False,
 ) -> int:
     """Find a circuit: score all edges and select the best, search, or learn a mask.
@@ -134,6 +136,8 @@ def discover(
     for path in (to, scores):
         if path is not None:
             check_target(path)
+    if detach:
+        return detached(settings.model, settings.task)
     with console.ProgressLine() as progress:
         progress("Starting", None)
         from workbench.discovery.run import discover as found_by

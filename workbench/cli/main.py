@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench.base.home import keep_paths
+from workbench.base.progress import Progress
 from workbench.cli import console, output
 from workbench.cli.all_for_one import all_for_one
 from workbench.cli.assess import assess
@@ -32,6 +33,7 @@ from workbench.cli.grid import grid
 from workbench.cli.heads import heads
 from workbench.cli.history import history
 from workbench.cli.intervene import intervene
+from workbench.cli.jobs import app as jobs
 from workbench.cli.knock_out import knock_out, rerun
 from workbench.cli.lens import app as lens
 from workbench.cli.neurons import neurons
@@ -224,6 +226,7 @@ def evaluate(
 app.command()(tasks)
 app.command()(resume)
 app.add_typer(sessions, name="sessions")
+app.add_typer(jobs, name="jobs")
 app.command()(discover)
 app.command()(expand)
 app.command()(clusters)
@@ -388,6 +391,7 @@ def main(args: list[str] | None = None) -> int:
         try:
             group = typer.main.get_command(app)
             given = _meant(sys.argv[1:] if args is None else args)
+            console.give(given)
             code = group(given, standalone_mode=False, default_map=heeded(group, given[:1]))
         except Carried as carried:
             raise carried.__cause__ or KeyboardInterrupt from None
@@ -400,6 +404,18 @@ def main(args: list[str] | None = None) -> int:
 
     with console.our_warnings():
         return console.run(command)
+
+
+@jobs.command(hidden=True)
+def work(folder: Path) -> int:
+    """Compute the job in this folder, in this process."""
+    from workbench.jobs.work import work as compute
+
+    def run(arguments: list[str], say: Progress) -> int:
+        with console.watched(say):
+            return main(arguments)
+
+    return compute(folder, run)
 
 
 # A wrong flag or argument. Typer carries its own copy of click, or older ones need click itself:

@@ -6,19 +6,24 @@ s_1, s_2, ...; those of all pairs are (n_1 s_1 + n_2 s_2 + ...) / (n_1 + n_2 + .
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.ledger import Values, key_of, recorded, scope, standing
 from workbench.base.work import Stop, finish
 from workbench.discovery.findings import Findings
 from workbench.discovery.request import DiscoveryRequest
 from workbench.engine.role_layout import RoleLayout
 from workbench.errors import Cancelled
 from workbench.experiment.pieces import Pieces
+
+ABOUT, NEURONS = "about", "neurons/"
 
 
 @dataclass
@@ -53,6 +58,25 @@ class _Sums:
         self.tried = max(self.tried, found.tried)  # the same edges in every piece
         self.same_input &= found.same_input
         self.remarks |= dict.fromkeys(found.remarks)
+
+    def values(self, done: list[int], needed: int) -> Values:
+        """All of it, for `go_on`; `done` are the pairs that were added."""
+        about = [done, needed, self.tried, self.same_input, list(self.remarks)]
+        arrays = self.arrays | {NEURONS + mlp: sums for mlp, sums in self.neurons.items()}
+        return {**arrays, ABOUT: np.array(json.dumps(about))}
+
+    def go_on(self, found: Values | None, whole: Findings) -> set[int]:
+        """Begin with what an earlier process of this job added up; returns of which pairs."""
+        if found is None:
+            return set()
+        done, whole.needed, self.tried, self.same_input, remarks = json.loads(str(found[ABOUT]))
+        self.n_pairs, self.remarks = len(done), dict.fromkeys(remarks)
+        for name, sums in found.items():
+            if name.startswith(NEURONS):
+                self.neurons[name.removeprefix(NEURONS)] = sums
+            elif name != ABOUT:
+                self.arrays[name] = sums
+        return set(done)
 
     def means(self, into: Findings) -> Findings:
         """Those over all pairs."""
@@ -93,6 +117,12 @@ def find_in_pieces(
         whole.roles = pieces.batch.roles.names
         whole.layout = RoleLayout.of(pieces.batch.roles)
 
+    cuts = _cuts_of(recorded("cuts", bytes, lambda: _table_of(cuts)))  # they go by free memory
+    kept = standing("sums over pieces")
+    told = pieces.told(cuts)
+    done = sums.go_on(kept.recall(), whole)
+    left = [tuple(index for index in cut if index not in done) for cut in cuts]
+
     def find(indices: tuple[int, ...]) -> tuple[Findings, float]:
         def tick(fraction: float) -> None:
             if cancel is not None and cancel.is_set():
@@ -102,7 +132,7 @@ def find_in_pieces(
 
         return _find(pieces, indices, request, tick)
 
-    for indices, (found, took) in pieces.each(find, cuts):
+    for indices, (found, took) in pieces.each(find, [*filter(None, left)]):
         seconds += took
         whole.complete = found.complete
         if found.complete or not sums.n_pairs:
@@ -110,16 +140,29 @@ def find_in_pieces(
                 raise Cancelled
             whole.needed = found.needed
             sums.add(found, len(indices))
+            done.update(indices)
+            kept.keep(partial(sums.values, sorted(done), whole.needed))
         if not found.complete:
             break
+    kept.done()
     sums.means(whole)
-    whole.remarks.insert(0, pieces.told(cuts))
+    whole.remarks.insert(0, told)
     if not whole.complete:
         whole.remarks.append(
             f"It was stopped: this was found on {sums.n_pairs:,} of {n_pairs:,} pairs, the "
             "shortest first."
         )
     return whole, seconds
+
+
+def _table_of(cuts: Sequence[tuple[int, ...]]) -> NDArray[np.int64]:
+    """The pairs of all pieces, [pair, (its number, its piece)]."""
+    return np.array([(index, piece) for piece, cut in enumerate(cuts) for index in cut])
+
+
+def _cuts_of(table: NDArray[np.int64]) -> list[tuple[int, ...]]:
+    pieces = sorted(set(table[:, 1].tolist()))
+    return [tuple(table[table[:, 1] == piece, 0].tolist()) for piece in pieces]
 
 
 def _find(
@@ -141,7 +184,8 @@ def _find(
         found = Findings.about(experiment, request.method, by_role=request.by_role)
         began = time.perf_counter()
         work = request.entry.load()(experiment, found, request.options)
-        finish(work, lambda fraction: tick((1 + fraction) / 2))
+        with scope(f"pairs {key_of(repr(indices).encode())}"):
+            finish(work, lambda fraction: tick((1 + fraction) / 2))
     except Cancelled:
         found.complete = False
     return found, time.perf_counter() - began

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
+from workbench.base.json_values import count, maybe, object_of, one_of, shaped
 from workbench.discovery.catalogue import METHODS, Method, find_method
 from workbench.discovery.options import OWN_FLAGS, Options, heeds, own_flag
-from workbench.discovery.selection import Selection
+from workbench.discovery.selection import How, Selection
 from workbench.errors import WorkbenchError
 from workbench.experiment.ablations import check_ablation
 
@@ -129,6 +130,20 @@ class DiscoveryRequest:
             raise WorkbenchError(f"A {select} selection takes a number of {unit}, not a threshold.")
         return cls(method, told, Selection("threshold", None, threshold, signed, exactly, by_role))
 
+    @classmethod
+    def from_json(cls, method: str, value: Mapping[str, Any]) -> DiscoveryRequest:
+        """What `to_json` gave for this method; options of other methods are left out.
+
+        Raises:
+            WorkbenchError: there is no such method, something is missing, or has a value that it
+                cannot have.
+        """
+        try:
+            options = options_from_json(method, object_of(value["options"]))
+            return cls(method, options, maybe(selection_from_json)(value["selection"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise WorkbenchError(f"What is asked of {method[:60]!r} is damaged: {error}.") from None
+
     def checked(self, *, metric: str | None, ablation: str) -> DiscoveryRequest:
         """The same with the method's defaults filled in, if it can do all this.
 
@@ -180,6 +195,24 @@ class DiscoveryRequest:
     def heeded(self) -> dict[str, Any]:
         """The options that the method heeds, by their names."""
         return {name: getattr(self.options, name) for name in self.entry.option_names}
+
+
+def selection_from_json(value: Any) -> Selection:
+    """A selection from its fields. Raises TypeError or ValueError for what is none."""
+    return shaped(Selection, value, {"how": one_of(get_args(How))})
+
+
+def options_from_json(method: str, told: Mapping[str, Any]) -> Options:
+    """Those that the method has; older files name options of other methods too.
+
+    Raises:
+        WorkbenchError: one has a value that it cannot have.
+    """
+    heeded = {option.name: option for option in find_method(method).options}
+    values = {name: value for name, value in told.items() if name in heeded}
+    for name, value in values.items():
+        heeded[name].check(value)
+    return Options(**(values | {"seed": count(told.get("seed", 0))}))
 
 
 def _scores(method: Method) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.ledger import recorded
 from workbench.base.work import Work, finish, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.kept_neurons import find_neuron
@@ -66,6 +67,11 @@ class Edit:
     open: tuple[str, ...] = ()
     close: tuple[str, ...] = ()
     neurons: tuple[str, ...] = ()
+
+
+def _told(changes: Sequence[Alternative]) -> bytes:
+    """Alternatives as they are, to tell whether they are those of before."""
+    return repr(changes).encode()
 
 
 class Evaluator:
@@ -308,11 +314,18 @@ class Evaluator:
         """Metric of alternatives of any base (one per group), in batches that fit the memory."""
         for batch in self._all_batches(bases, plan, changes):
             chosen = [changes[k] for k in batch]
-            values = []
-            for base, metric in zip(bases, self.experiment.metrics, strict=True):
-                with torch.no_grad():
-                    values.append(metric.of_residual(AlternativeRuns(base, plan, chosen).final()))
-            yield np.array(batch), self.experiment.in_order(values).T
+            values = partial(self._values, bases, plan, chosen)
+            yield np.array(batch), recorded("alternatives", partial(_told, chosen), values)
+
+    def _values(
+        self, bases: Sequence[Baseline], plan: Plan, chosen: list[Alternative]
+    ) -> NDArray[np.float64]:
+        """The metric of alternatives that are one batch, [alternative, pair]."""
+        values = []
+        for base, metric in zip(bases, self.experiment.metrics, strict=True):
+            with torch.no_grad():
+                values.append(metric.of_residual(AlternativeRuns(base, plan, chosen).final()))
+        return self.experiment.in_order(values).T
 
     def _deepest(self, change: Alternative) -> int:
         return max(change.columns() | change.mlps(self.graph), default=0)

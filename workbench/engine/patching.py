@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.base.ledger import is_kept, recorded
 from workbench.base.work import Stop
 from workbench.circuits.circuit import all_edges
 from workbench.circuits.edge_roles import check_roles
@@ -29,12 +31,15 @@ from workbench.engine.node_patching import corrupted_finals
 from workbench.engine.plan import make_plan
 from workbench.engine.reach import Alternative
 from workbench.errors import WorkbenchError
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.positions import check_from_end
 
 # A caller may want to answer a key between two batches, so a batch should not take longer than
 # this.
 _BATCH_SECONDS = 0.15
 _FIRST_BATCH = 8
+# Where nobody waits, and batches have to be the same when the computation goes on.
+_STEADY_BATCH = 32
 
 
 def edge_effects(
@@ -183,14 +188,26 @@ def node_effects(
     sources = [graph.source_index(name) for name in nodes]
     batches = Batches(len(nodes), cancel)
     for start, stop in batches:
-        values = []
-        for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
-            with torch.no_grad():
-                finals = corrupted_finals(graph, recording, sources[start:stop], position)
-                values.append(metric.of_residual(finals))
+        chosen = sources[start:stop]
+        effects = recorded(
+            "effects of nodes",
+            repr((chosen, position)).encode,
+            partial(_node_effects, experiment, chosen, position),
+        )
         batches.done()
-        effects = experiment.in_order(values).mean(axis=0) - experiment.clean.metric
         yield list(nodes[start:stop]), effects
+
+
+def _node_effects(
+    experiment: Experiment, sources: list[int], position: int | None
+) -> NDArray[np.float64]:
+    """The change of the mean metric that corrupting each of some nodes makes, [node]."""
+    values = []
+    for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
+        with torch.no_grad():
+            finals = corrupted_finals(experiment.graph, recording, sources, position)
+            values.append(metric.of_residual(finals))
+    return experiment.in_order(values).mean(axis=0) - experiment.clean.metric
 
 
 def effects_into(
@@ -235,12 +252,15 @@ def effects_into(
 class Batches:
     """Ranges that cover n items, each taking about `_BATCH_SECONDS`, going by the last one.
 
+    In a job, which has to come to the same ranges when it goes on, they do not go by the clock.
+
     What the caller does between two batches does not count: call `done` when a batch is computed.
     """
 
     def __init__(self, n: int, cancel: Stop | None) -> None:
         self._n, self._cancel = n, cancel
-        self._size = _FIRST_BATCH
+        self._steady = is_kept()
+        self._size = _STEADY_BATCH if self._steady else _FIRST_BATCH
         self._began = 0.0
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -253,6 +273,8 @@ class Batches:
 
     def done(self) -> None:
         """A batch is computed: the next one is as long as that one was quick."""
+        if self._steady:
+            return
         took = max(time.perf_counter() - self._began, 1e-4)
         # At most fourfold at a time: the next edges may reach further than these did.
         self._size = max(1, int(self._size * min(4.0, max(0.25, _BATCH_SECONDS / took))))

@@ -17,6 +17,7 @@ from workbench.base.progress import Progress, silent
 from workbench.experiment.ablations import check_means
 from workbench.experiment.interventions import Intervention, parse_all
 from workbench.experiment.room import placed, room_for_pieces
+from workbench.experiment.same_runs import check_same_runs
 from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.prompts.checks import Needs
 
@@ -157,6 +158,7 @@ def _whole(
             progress=lambda fraction: say("Recording both runs", fraction),
             file=file,
         )
+        check_same_runs(experiment)
         clean, corrupted = experiment.clean, experiment.corrupted
         measurable = experiment.faithfulness(clean.metric) is not None
         told = task_warnings(metric, clean, corrupted, measurable=measurable)

@@ -18,6 +18,9 @@ from workbench.errors import WorkbenchError
 from workbench.session.priority_lock import PriorityLock, finish_in_background
 from workbench.session.session_engine import SessionEngine
 
+ANOTHER = -1
+"""The revision of a circuit that is not the session's present one."""
+
 
 @dataclass(frozen=True)
 class PartAnswer:
@@ -97,6 +100,18 @@ class SessionAssessments:
         assessed = PartAnswer(part, result, revision, perf_counter() - started)
         self.held[part.name] = assessed
         return assessed
+
+    def take_over(self, name: str, result: Any, seconds: float, *, of_now: bool) -> PartAnswer:
+        """Hold what a part found elsewhere, by a job of this session.
+
+        Args:
+            of_now: it is of the circuit as it stands, on the pairs that the session is at.
+        """
+        (part,) = find_parts([name])
+        _, revision = self._circuit()
+        answer = PartAnswer(part, result, revision if of_now else ANOTHER, seconds)
+        self.held[part.name] = answer
+        return answer
 
     def write_report(self, path: Path) -> tuple[Path, ...]:
         """Write what was found of the circuit as it stands, as Markdown or HTML.

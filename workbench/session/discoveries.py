@@ -14,6 +14,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from workbench.base.failures import failures_as_sentences
 from workbench.base.work import Stop
 from workbench.circuits.circuit import Circuit
@@ -39,6 +41,10 @@ from workbench.session.views import Status
 
 OnPiece = Callable[[float], None]
 """Told the fraction done."""
+
+
+def _same_findings(one: Findings, other: Findings) -> bool:
+    return one.method == other.method and np.array_equal(one.edges, other.edges, equal_nan=True)
 
 
 class Discoveries:
@@ -145,12 +151,10 @@ class Discoveries:
         with self._lock.background():
             if not self._journal.is_open:  # its files may be another process's now
                 raise Cancelled
-            numbers = [result.number for result in self.results]
-            number = max([self._files.last, *numbers]) + 1
-            again = any(result.method == method for result in self.results)
+            number, name = self._next(method)
             result = DiscoveryResult(
                 number=number,
-                name=f"{method} ({number})" if again else method,
+                name=name,
                 options=options,
                 selection=selection,
                 found=findings,
@@ -170,6 +174,33 @@ class Discoveries:
                 self.shown = result
                 self._files.mark(result)
             return result
+
+    def take_over(self, found: DiscoveryResult, *, show: bool = True) -> DiscoveryResult:
+        """Hold what a job of this session found; the same result is held once.
+
+        Raises:
+            Cancelled: the session was closed.
+        """
+        with self._lock.foreground():
+            if not self._journal.is_open:
+                raise Cancelled
+            for held in self.results:
+                if held.seconds == found.seconds and _same_findings(held.found, found.found):
+                    return held
+            number, name = self._next(found.method)
+            result = replace(found, number=number, name=name, refused=frozenset())
+            self._files.save(result)
+            self.results = (*self.results, result)
+            if show:
+                self.shown = result
+                self._files.mark(result)
+            return result
+
+    def _next(self, method: str) -> tuple[int, str]:
+        """Number and name of the next result of a method."""
+        number = max([self._files.last, *(result.number for result in self.results)]) + 1
+        again = any(result.method == method for result in self.results)
+        return number, f"{method} ({number})" if again else method
 
     def check(self, method: str, options: Options, selection: Selection | None) -> Options:
         """The options with the method's defaults, if all this suits the session.

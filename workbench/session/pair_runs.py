@@ -19,6 +19,7 @@ from workbench.experiment.interventions import Intervention
 from workbench.experiment.prepare import task_batch, task_warnings
 from workbench.experiment.provenance import digest
 from workbench.experiment.room import placed
+from workbench.experiment.same_runs import check_same_runs
 from workbench.experiment.settings import ExperimentSettings
 from workbench.prompts.preview import PromptView
 from workbench.session.pair_set import PairSet, in_use
@@ -85,7 +86,9 @@ def run_pairs(
     batch, file = placed(model.parts, batch, settings.ablation)
     how: dict[str, Any] = {"metric": task.metric, "ablation": settings.ablation}
     how |= {"interventions": interventions, "file": file}
-    return batch, Experiment(model, batch, means=means, progress=tick, **how)
+    experiment = Experiment(model, batch, means=means, progress=tick, **how)
+    check_same_runs(experiment)
+    return batch, experiment
 
 
 def described(

@@ -162,6 +162,20 @@ class PromptClusterer:
         save_circuit(self.found().circuit(number), path, format=format)
         self._exported(path)
 
+    def take_over(
+        self, request: ClusterRequest, clusters: Clusters, seconds: float
+    ) -> ClusterResult:
+        """Hold clusters that a job of this session found on the pairs that it is at now."""
+        from workbench.discovery.clusters.run import PromptClusters
+
+        experiment, scoring = self._engine.experiment, request.scoring(self._seed)
+        assert scoring.selection is not None, "the method scores edges"
+        how = scoring.entry, scoring.options, scoring.selection
+        found = PromptClusters(experiment, *how, clusters)
+        self._metric, self._done = experiment.metric_name, experiment.interventions
+        self.held = ClusterResult(request, found, seconds, experiment.batch)
+        return self.held
+
     def run(
         self,
         request: ClusterRequest,

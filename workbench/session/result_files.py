@@ -11,27 +11,23 @@ import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from workbench.base.json_values import (
     MOST_BYTES,
-    count,
     maybe,
     object_of,
-    one_of,
     read_values,
     real,
-    shaped,
     string,
     strings,
 )
 from workbench.base.text import shown_path
 from workbench.base.write_file import write_bytes
 from workbench.circuits.graph import Graph
-from workbench.discovery.catalogue import find_method
 from workbench.discovery.findings_file import load_findings, save_findings
-from workbench.discovery.options import Options
-from workbench.discovery.selection import How, Selection, select
+from workbench.discovery.request import options_from_json, selection_from_json
+from workbench.discovery.selection import select
 from workbench.errors import WorkbenchError
 from workbench.session.results import DiscoveryResult
 
@@ -120,14 +116,14 @@ class ResultFiles:
     def _read(self, number: int, graph: Graph) -> DiscoveryResult:
         value = object_of(read_values(self._path(number, "json"), MOST_BYTES))
         found, _ = load_findings(self._path(number, "npz"), graph)
-        selection = maybe(_selection)(value["selection"])
+        selection = maybe(selection_from_json)(value["selection"])
         refused = strings(value["refused"])
         for edge in refused:
             graph.parse_edge(edge)
         return DiscoveryResult(
             number=number,
             name=string(value["name"]),
-            options=_options(found.method, object_of(value["options"])),
+            options=options_from_json(found.method, object_of(value["options"])),
             selection=selection,
             found=found,
             fraction=real(value["fraction"]),
@@ -143,23 +139,6 @@ class ResultFiles:
     @staticmethod
     def _write(path: Path, text: str) -> None:
         write_bytes(path, text.encode("ascii"))
-
-
-def _selection(value: Any) -> Selection:
-    return shaped(Selection, value, {"how": one_of(get_args(How))})
-
-
-def _options(method: str, told: dict[str, Any]) -> Options:
-    """Those that the method has; older files name options of other methods too.
-
-    Raises:
-        WorkbenchError: one has a value that it cannot have.
-    """
-    heeded = {option.name: option for option in find_method(method).options}
-    values = {name: value for name, value in told.items() if name in heeded}
-    for name, value in values.items():
-        heeded[name].check(value)
-    return Options(count(told.get("seed", 0)), **values)
 
 
 def _to_json(held: DiscoveryResult) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def test_the_whole_title_comes_first_then_beginnings_of_words() -> None:
 
 
 APART = {
-    "bench", "discovery", "prompt_bench", "readouts", "setup", "sweep", "tutorial", "widgets",
+    "bench", "discovery", "jobs", "prompt_bench", "readouts", "setup", "sweep", "tutorial",
+    "widgets",
 }  # fmt: skip
 """Folders whose keys are the bench's own, or act only where they are shown."""
 

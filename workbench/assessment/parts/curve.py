@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from workbench.assessment.results.curve import Area, Curve, Curves, Point
 from workbench.assessment.settings import AssessmentSettings
 from workbench.assessment.tools.carrying import carrying_parts, n_carried, roles_in
+from workbench.base.ledger import recorded
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.edge_arrays import real_edges
@@ -85,6 +87,10 @@ def assess_part(
     )
 
 
+def _metric(experiment: Experiment, circuit: Circuit) -> NDArray[np.float64]:
+    return np.array(Evaluator(experiment, circuit).value().metric)
+
+
 def curve(
     experiment: Experiment,
     findings: Findings,
@@ -115,7 +121,12 @@ def curve(
             chosen, left = selected.circuit, selected.kept + selected.joined
         key = kept_edges(chosen).tobytes()
         if key not in known:
-            known[key] = Evaluator(experiment, chosen).value().metric
+            value = recorded(
+                "points of a curve",
+                partial(bytes, key),
+                partial(_metric, experiment, chosen),
+            )
+            known[key] = float(value)
         metric = known[key]
         points.append(Point(share, n, left, metric, experiment.faithfulness(metric)))
         yield (i + 1) / len(SHARES)

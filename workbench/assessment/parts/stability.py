@@ -22,6 +22,7 @@ from workbench.assessment.results.stability import (
     Resampling,
     Stability,
 )
+from workbench.base.ledger import recorded_work
 from workbench.base.work import Work, part
 from workbench.errors import WorkbenchError
 
@@ -99,12 +100,14 @@ def assess_part(
     try:
         found = _Tally(counted, own)
         for i in range(settings.n_repeats):
-            if not circuit.at and pair_scores is None and _streams(experiment):
-                batch = other_pairs(experiment, i + 1)
-                work = _streamed(experiment, batch, settings.method, options)
-            else:
-                other = rephrased(experiment, i + 1)
-                work = _means(score(other, settings.method, options))
+
+            def again(number: int = i + 1) -> Work[NDArray[np.float32]]:
+                if not circuit.at and pair_scores is None and _streams(experiment):
+                    batch = other_pairs(experiment, number)
+                    return _streamed(experiment, batch, settings.method, options)
+                return _means(score(rephrased(experiment, number), settings.method, options))
+
+            work = recorded_work("scores of other pairs", str(i).encode, again)
             others = yield from part(
                 work, 0.3 + 0.7 * i / settings.n_repeats, 0.3 + 0.7 * (i + 1) / settings.n_repeats
             )

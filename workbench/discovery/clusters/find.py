@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.ledger import recorded
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.comparison import compare, compare_at_roles
@@ -30,6 +32,7 @@ from workbench.discovery.clusters.clustering import (
 )
 from workbench.discovery.clusters.request import ClusterRequest
 from workbench.engine.evaluator import Evaluator
+from workbench.engine.kept_edges import kept_edges
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 
@@ -256,11 +259,18 @@ class _Evaluation:
         for i, row in enumerate(metric):
             circuit = self._circuit(labels == i)
             # All pairs at once: every cluster's value is a mean over some of them.
-            row[:] = Evaluator(self._experiment, circuit).value().per_pair
+            row[:] = recorded(
+                "circuits on all pairs",
+                kept_edges(circuit).tobytes,
+                partial(self._per_pair, circuit),
+            )
             circuits.append(circuit)
             self._done += 1
             yield self._begin + (1 - self._begin) * self._done / self._n
         return circuits, metric
+
+    def _per_pair(self, circuit: Circuit) -> NDArray[np.float64]:
+        return np.array(Evaluator(self._experiment, circuit).value().per_pair)
 
     def _circuit(self, pairs: NDArray[np.bool_]) -> Circuit:
         graph = self._experiment.graph

@@ -18,6 +18,7 @@ from workbench.base.progress import Progress, silent
 from workbench.base.work import Stop, Work, finish, part
 from workbench.circuits.circuit import Circuit
 from workbench.discovery.catalogue import Method
+from workbench.discovery.clusters.files import FILE, check_folder
 from workbench.discovery.clusters.find import Clusters, find_clusters
 from workbench.discovery.clusters.request import ClusterChoices, ClusterRequest
 from workbench.discovery.findings import Findings
@@ -34,8 +35,6 @@ from workbench.experiment.settings import ExperimentSettings, TaskChoices
 from workbench.formats import save_circuit
 from workbench.models.model import Model
 
-FILE = "cluster-{}.json"
-"""A cluster's circuit file; clusters are counted from 1 where people read."""
 SCORING = 0.3
 """The share of the work that is ascribed to the scores of single pairs."""
 REQUESTED = ClusterChoices.__annotations__.keys()
@@ -143,17 +142,6 @@ class PromptClusters:
             save_circuit(self.circuit(number), path)
             files.append(path)
         return files
-
-
-def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Whether circuits can be written there without touching what is there already.
-
-    Raises:
-        WorkbenchError: it is a file, or a folder with something in it.
-    """
-    path = Path(folder)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise WorkbenchError(f"There is something in {folder}: name a new folder.")
 
 
 class Choices(ClusterChoices, TaskChoices, total=False):

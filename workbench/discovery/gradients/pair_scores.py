@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
+from workbench.base.ledger import recorded_work
 from workbench.base.transfers import array_of
 from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
@@ -32,11 +34,11 @@ def pair_scores(experiment: Experiment, method: str, options: Options) -> Work[N
     edges = np.flatnonzero(all_edges(experiment.graph))
     out = np.empty((experiment.n_pairs, len(edges)), dtype=np.float32)
 
-    def seen(piece: Slice, scores: Tensor) -> None:
-        out[list(piece.indices)] = array_of(scores.flatten(1))[:, edges]
+    def seen(piece: Slice, scores: NDArray[np.float32]) -> None:
+        out[list(piece.indices)] = scores
 
     pieces = slices(experiment, anew=scorer.anew, grouping=Grouping.PAIRS)
-    yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
+    yield from each_slice(pieces, experiment.n_pairs, partial(_scores, scorer, edges), seen)
     return out
 
 
@@ -58,12 +60,22 @@ def pair_scores_by_role(
     edges = np.flatnonzero(all_edges(experiment.graph))
     out = np.zeros((experiment.n_pairs, len(names), len(edges)), dtype=np.float32)
 
-    def seen(piece: Slice, scores: Tensor) -> None:
-        out[piece.indices[0]] = array_of(scores.flatten(1))[:, edges]
+    def seen(piece: Slice, scores: NDArray[np.float32]) -> None:
+        out[piece.indices[0]] = scores
 
     pieces = slices(experiment, anew=scorer.anew, grouping=Grouping.ROLES, most=1)
-    yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
+    yield from each_slice(pieces, experiment.n_pairs, partial(_scores, scorer, edges), seen)
     return out
+
+
+def _scores(scorer: Scorer, edges: NDArray[np.intp], piece: Slice) -> Work[NDArray[np.float32]]:
+    """A slice's scores of these edges, [group, edge]."""
+
+    def work() -> Work[NDArray[np.float32]]:
+        scores = yield from scorer.score(piece)
+        return array_of(scores.flatten(1))[:, edges]
+
+    return recorded_work("scores of single pairs", lambda: repr(piece.indices).encode(), work)
 
 
 def scorer_per_pair(experiment: Experiment, method: str, options: Options) -> Scorer:

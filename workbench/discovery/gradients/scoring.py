@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.base.transfers import array_of
+from workbench.base.ledger import Standing, standing
+from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work, part
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from workbench.models.model import Model
     from workbench.prompts.batch import Batch
     from workbench.transformer.parts import ModelParts
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,17 +85,26 @@ def fill_in(experiment: Experiment, findings: Findings, scorer: Scorer) -> Work[
     scorer.check(experiment.parts, experiment.metric_name, experiment.ablation)
     roles = findings.at_roles
     n_roles = 0 if roles is None else len(roles)
+    kept = standing("scores of slices")
     total, real = Total(experiment.graph, n_roles), all_edges(experiment.graph)
+    done = total.go_on(kept, experiment.parts.device)
 
-    def seen(piece: Slice, scores: Tensor) -> None:
-        total.add(piece, scores)
+    def show() -> None:
         if roles is not None:
             roles[:] = np.where(real, total.by_role(), np.nan)
         findings.edges[:] = np.where(real, total.mean(), np.nan)
 
+    def seen(piece: Slice, scores: Tensor) -> None:
+        total.add(piece, scores)
+        show()
+        kept.keep(total.values)
+
+    if done:
+        show()
     grouping = Grouping.ALL if roles is None else Grouping.ROLES
     pieces = slices(experiment, anew=scorer.anew, grouping=grouping)
-    yield from each_slice(pieces, experiment.n_pairs, scorer, seen)
+    yield from each_slice(pieces, experiment.n_pairs, scorer.score, seen, done)
+    kept.done()
     findings.complete = True
 
 
@@ -114,7 +126,7 @@ def streamed_scores(
     total = Total(model.graph)
     n_pairs = sum(len(group.indices) for group in batch.groups)
     pieces = streamed(model, batch, metric, anew=scorer.anew, lean=scorer.lean)
-    yield from each_slice(pieces, n_pairs, scorer, total.add)
+    yield from each_slice(pieces, n_pairs, scorer.score, total.add)
     return np.where(all_edges(model.graph), total.mean(), np.float32(0))
 
 
@@ -126,6 +138,17 @@ class Total:
         self._sum: Tensor | None = None  # on the device of the scores, float64 where it has that
         self._by_role = n_roles > 0
         self._pairs = 0
+
+    def go_on(self, kept: Standing, device: torch.device) -> int:
+        """Begin with what an earlier process of this job added up; returns of how many pairs."""
+        found = kept.recall()
+        if found is not None:
+            self._sum, self._pairs = uploaded(found["sum"], device), int(found["pairs"])
+        return self._pairs
+
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """What `go_on` begins with."""
+        return {"sum": self._on_host(), "pairs": np.array(float(self._pairs))}
 
     def add(self, piece: Slice, scores: Tensor) -> None:
         """Add a slice's [group, source, destination], the groups being roles or whatever else."""
@@ -152,19 +175,25 @@ class Total:
 def each_slice(
     pieces: Iterable[Slice],
     n_pairs: int,
-    scorer: Scorer,
-    seen: Callable[[Slice, Tensor], None],
+    score: Callable[[Slice], Work[T]],
+    seen: Callable[[Slice, T], None],
+    already: int = 0,
 ) -> Work[None]:
     """Score slice after slice.
 
     Args:
         n_pairs: of all slices together.
-        seen: given each slice and its scores [group, source, destination].
+        score: as `Scorer.score`, or what is made of that.
+        seen: given each slice and its scores.
+        already: pairs of the first slices that are not to be scored.
     """
     done = 0
     for piece in pieces:
         after = done + piece.n_pairs
-        scores = yield from part(scorer.score(piece), done / n_pairs, after / n_pairs)
+        if after <= already:
+            done = after
+            continue
+        scores = yield from part(score(piece), done / n_pairs, after / n_pairs)
         seen(piece, scores)
         # Let go of before the next slice is recorded, not after.
         del piece, scores

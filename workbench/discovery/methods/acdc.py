@@ -28,10 +28,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.base.ledger import is_kept, recorded
 from workbench.base.work import Work
 from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
@@ -134,7 +136,8 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
         while trials.next >= 0:
             run = trials.run(pace.length(trials.guessed))
             began = time.perf_counter()
-            values = state.trials(tried.kept(trials.dropped(run)))
+            without = tried.kept(trials.dropped(run))
+            values = recorded("trials", without.tobytes, partial(state.trials, without))
             taken = time.perf_counter() - began
             here, decided, chosen = trials.decide(run, values, here, rule)
             pace.measured(len(run), decided, trials.missed, taken)
@@ -229,6 +232,7 @@ class _Pace:
         self._start = _START.get(device_type, _START_ELSEWHERE)
         self._tried, self._wrong = 0.0, 0.0
         self._seconds = 0.0  # of one trial
+        self._steady = is_kept()  # runs must be the same when a job goes on
 
     def length(self, guessed: int) -> int:
         """Length of the next run; `guessed` of its edges have been measured already.
@@ -237,6 +241,8 @@ class _Pace:
         """
         rate = (self._wrong + 1) / (self._tried + 20)
         longest = _BATCH_SECONDS / self._seconds if self._seconds else 8
+        if self._steady:
+            longest = math.inf
         best = guessed + math.sqrt(2 * self._start / rate)
         return max(1, int(min(best, longest, self.room)))
 

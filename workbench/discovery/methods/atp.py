@@ -30,6 +30,7 @@ from workbench.discovery.gradients.node_gradients import (
 )
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
+from workbench.discovery.slice_sums import SliceSums
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
@@ -44,13 +45,26 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     require_slope(experiment)
     findings.remarks += neuron_remarks(experiment)
     n_columns, n_layers = longest(experiment), experiment.graph.n_layers
-    positions = np.zeros((experiment.graph.n_sources, n_columns))
-    neurons: dict[str, NDArray[np.float64]] = {}
+    sums = SliceSums(positions=np.zeros((experiment.graph.n_sources, n_columns)))
+    positions = sums.arrays["positions"]
+    neurons = {name: a for name, a in sums.arrays.items() if name != "positions"}
     done = 0
+
+    def show() -> None:
+        findings.positions = (positions / done).astype(np.float32)
+        findings.nodes = (positions.sum(axis=1) / done).astype(np.float32)
+        findings.neurons = {
+            name: (total / done).astype(np.float32) for name, total in reversed(neurons.items())
+        }
+
     for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
         here = columns(recording, n_columns)
         for pairs in slices(recording, 1):
             n = pairs.stop - pairs.start
+            if sums.has_next():
+                done += n
+                show()
+                continue
             backward = _scores(experiment, recording, metric, pairs)
             for block, (sources, effects, of_neurons) in enumerate(backward):
                 positions[sources, here] += effects
@@ -59,11 +73,10 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
                     neurons[name] = neurons.get(name, 0) + of_neurons
                 yield (done + n * (block + 1) / (n_layers + 1)) / experiment.n_pairs
             done += n
-            findings.positions = (positions / done).astype(np.float32)
-            findings.nodes = (positions.sum(axis=1) / done).astype(np.float32)
-            findings.neurons = {
-                name: (total / done).astype(np.float32) for name, total in reversed(neurons.items())
-            }
+            sums.arrays |= neurons
+            sums.added()
+            show()
+    sums.done()
     findings.complete = True
 
 

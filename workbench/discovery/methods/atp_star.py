@@ -45,6 +45,7 @@ from workbench.discovery.gradients.node_gradients import (
 from workbench.discovery.gradients.qk_fix import HeadInputs
 from workbench.discovery.options import Options
 from workbench.discovery.positions import columns, longest
+from workbench.discovery.slice_sums import SliceSums
 from workbench.experiment.experiment import Experiment
 from workbench.metrics.metric import Metric
 from workbench.transformer.recording import Recording
@@ -112,12 +113,28 @@ def magnitudes(experiment: Experiment, findings: Findings) -> Work[Magnitudes]:
             "most of the others score low: compare with atp."
         )
     findings.remarks += neuron_remarks(experiment)
-    whole = Magnitudes.none(graph, n_columns)
-    done = 0
+    none = Magnitudes.none(graph, n_columns)
+    sums = SliceSums(nodes=none.nodes, positions=none.positions)
+    own = "nodes", "positions"
+    neurons = {name: values for name, values in sums.arrays.items() if name not in own}
+    whole, done = Magnitudes(sums.arrays["nodes"], sums.arrays["positions"], neurons), 0
+
+    def show() -> None:
+        findings.nodes = (whole.nodes.max(axis=0) / done).astype(np.float32)
+        findings.positions = (whole.positions.max(axis=0) / done).astype(np.float32)
+        findings.neurons = {
+            name: (values / done).astype(np.float32)
+            for name, values in reversed(whole.neurons.items())
+        }
+
     for recording, metric in zip(experiment.recordings, experiment.metrics, strict=True):
         here = columns(recording, n_columns)
         for pairs in slices(recording, 1 + graph.n_layers):
             n = pairs.stop - pairs.start
+            if sums.has_next():
+                done += n
+                show()
+                continue
             passes = _of_slice(experiment, recording, metric, pairs)
             ends = done / experiment.n_pairs, (done + n) / experiment.n_pairs
             found = yield from part(passes, *ends)
@@ -126,12 +143,10 @@ def magnitudes(experiment: Experiment, findings: Findings) -> Work[Magnitudes]:
             for name, values in found.neurons.items():
                 whole.neurons[name] = whole.neurons.get(name, 0) + values
             done += n
-            findings.nodes = (whole.nodes.max(axis=0) / done).astype(np.float32)
-            findings.positions = (whole.positions.max(axis=0) / done).astype(np.float32)
-            findings.neurons = {
-                name: (values / done).astype(np.float32)
-                for name, values in reversed(whole.neurons.items())
-            }
+            sums.arrays |= whole.neurons
+            sums.added()
+            show()
+    sums.done()
     neurons = {name: values / done for name, values in whole.neurons.items()}
     return Magnitudes(whole.nodes / done, whole.positions / done, neurons)
 

@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.base.ledger import Values, standing
 from workbench.base.numbers import wide
 from workbench.base.transfers import array_of, uploaded
 from workbench.base.work import Work, part
@@ -88,10 +89,23 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     device = _gates_device(experiment.parts.device)
     gates, at = Gates(len(places), wanted, steps, device), uploaded(places, device)
     batches = _minibatches(experiment, random)
+    kept = standing("gates", repr((steps, wanted, options.seed)).encode())
+    learned = gates.go_on(kept.recall())
+
+    def show(step: int) -> None:
+        units.scores.reshape(-1)[places] = array_of(wide(gates.open_probability()))
+        units.strongest()
+        findings.kept = _most_probable(units, places, array_of(gates.a), wanted)
+        findings.complete = step == steps - 1
+
     for step in range(steps):
         batch = next(batches)
         n = sum(pairs.stop - pairs.start for _, pairs in batch)
         noise = torch.rand(len(places), generator=random, dtype=torch.float64)
+        if step < learned:  # chance goes on from where it was
+            if step == learned - 1:
+                show(step)
+            continue
         mask = torch.zeros(units.real.size, dtype=torch.float64, device=device)
         mask[at] = gates.draw(uploaded(noise, device))
         mask = mask.view(units.real.shape if units.layout else units.real.shape[1:])
@@ -108,11 +122,10 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
                 gradient += found.to(device)
                 done += share
         gates.learn(gradient.view(-1)[at] / n)
-        units.scores.reshape(-1)[places] = array_of(wide(gates.open_probability()))
-        units.strongest()
-        findings.kept = _most_probable(units, places, array_of(gates.a), wanted)
-        findings.complete = step == steps - 1
+        show(step)
+        kept.keep(gates.values)
         yield (step + 1) / steps
+    kept.done()
 
 
 class Gates:
@@ -139,6 +152,20 @@ class Gates:
         self._mean = torch.zeros_like(self.a)
         self._square = torch.zeros_like(self.a)
         self._slope = torch.zeros_like(self.a)
+
+    def go_on(self, found: Values | None) -> int:
+        """Go on with what an earlier process of this job learned; returns in how many steps."""
+        if found is not None:
+            arrays = (uploaded(found[name], self.a.device) for name in ("a", "mean", "square"))
+            self.a, self._mean, self._square = arrays
+            self._step = int(found["step"])
+        return self._step
+
+    def values(self) -> Values:
+        """What `go_on` goes on with."""
+        arrays = {"a": self.a, "mean": self._mean, "square": self._square}
+        found = {name: array_of(array) for name, array in arrays.items()}
+        return {**found, "step": np.array(self._step)}
 
     def open_probability(self) -> Tensor:
         """How probable it is that a gate is above 0, [gate]."""

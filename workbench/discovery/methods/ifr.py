@@ -31,6 +31,7 @@ from workbench.base.work import Work
 from workbench.circuits.circuit import all_edges
 from workbench.discovery.findings import Findings
 from workbench.discovery.options import Options
+from workbench.discovery.slice_sums import SliceSums
 from workbench.engine.node_math import head_outputs
 from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
@@ -53,25 +54,35 @@ def find(experiment: Experiment, findings: Findings, options: Options) -> Work[N
     exists = all_edges(graph)
     # By role, one sum for each; else one for all positions.
     n_roles = len(findings.roles) or 1
-    total = np.zeros((n_roles, *exists.shape))
-    done = 0.0
+    sums = SliceSums(total=np.zeros((n_roles, *exists.shape)))
+    total, done = sums.arrays["total"], 0.0
+
+    def show() -> None:
+        found = total.sum(axis=0) / done
+        findings.edges = np.where(exists, found, np.nan).astype(np.float32)
+        if findings.at_roles is not None:
+            findings.at_roles[:] = np.where(exists, total / done, np.nan)
+
     for group, recording in zip(experiment.batch.groups, experiment.recordings, strict=True):
         n_positions = recording.whole.final.shape[1]
         role_of = np.zeros(recording.whole.final.shape[:2], dtype=np.int64)
         if findings.roles:
             role_of[:] = [experiment.batch.roles.of_pairs[i] for i in group.indices]
         for rows in _slices(recording):
-            here = np.eye(n_roles)[role_of.reshape(-1)[rows]].T
             weight = 1 / (n_positions * experiment.n_pairs)
+            if sums.has_next():
+                done += weight * (rows.stop - rows.start)
+                show()
+                continue
+            here = np.eye(n_roles)[role_of.reshape(-1)[rows]].T
             for stage, shares in zip(graph.stages, _shares(recording, rows), strict=True):
                 of_roles = weight * (here @ array_of(shares))
                 total[:, : stage.parents, stage.columns] += of_roles[:, :, None]
             done += weight * (rows.stop - rows.start)
-            found = total.sum(axis=0) / done
-            findings.edges = np.where(exists, found, np.nan).astype(np.float32)
-            if findings.at_roles is not None:
-                findings.at_roles[:] = np.where(exists, total / done, np.nan)
+            sums.added()
+            show()
             yield min(1.0, done)
+    sums.done()
     findings.complete = True
 
 
