@@ -48,10 +48,10 @@ def test_what_the_input_or_nothing_feeds_is_joined_only_where_nothing_does() -> 
     assert (selected.kept, selected.joined) == (1, 1)
 
 
-@pytest.mark.parametrize("n", [1, 2, 7])
+@pytest.mark.parametrize("n", [1, 2, 40])
 def test_only_the_best_are_sorted(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a million scores a selection of some hundred takes one pass."""
-    graph, sort, sizes = Graph(n_layers=2, n_heads=2), np.argsort, list[int]()
+    graph, sort, sizes = Graph(n_layers=4, n_heads=4), np.argsort, list[int]()
 
     def counted(values: np.ndarray, **how: Any) -> np.ndarray:
         sizes.append(len(values))

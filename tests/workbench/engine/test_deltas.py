@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
+from workbench.base.transfers import uploaded
 from workbench.engine.deltas import Deltas
 from workbench.engine.plan import Positions
 
@@ -49,6 +53,7 @@ def test_new_sources_are_written_to_their_place_only_behind_all_others() -> None
     deltas.put(1, value(2), Positions.ALL)
     assert deltas.place_for([1, 2], Positions.ALL) is None  # 1 has one
     assert deltas.place_for([2, 1], Positions.ALL) is None
+    assert deltas.place_for([0, 2], Positions.ALL) is None
     place = deltas.place_for([2, 3], Positions.ALL)
     assert place is not None
     place[0], place[1] = 3, 4
@@ -61,3 +66,25 @@ def test_new_sources_are_written_to_their_place_only_behind_all_others() -> None
         total = deltas.sum(np.array([[1, 0, 1, 1, 1, 0, 0, 0, 0]], dtype=bool), positions)
         assert total is not None and bool((total == 1 + 3 + 4 + 5).all())
     assert rooms(deltas) == [4, 4]
+
+
+def test_what_lies_side_by_side_is_summed_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of a copy of all terms: weights alone go to the device, no indices."""
+    deltas, sent = made(9), list[np.dtype]()
+    for source in range(9):
+        deltas.put(source, value(source), Positions.ALL)
+
+    def counted(array: np.ndarray, *rest: Any) -> torch.Tensor:
+        sent.append(np.asarray(array).dtype)
+        return uploaded(array, *rest)
+
+    monkeypatch.setattr("workbench.engine.deltas.uploaded", counted)
+    close = np.array([[0, 1, 1, 0, 1, 1, 1, 0, 0]], dtype=bool)
+    apart = np.array([[1, 1, 0, 0, 0, 0, 0, 1, 1], [1, 0, 0, 0, 0, 0, 0, 0, 1]], dtype=bool)
+    for columns, kinds in ((close, ["b"]), (apart, ["i", "b"])):
+        sent.clear()
+        total = deltas.sum(columns, Positions.ALL)
+        assert total is not None
+        wanted = (columns * np.arange(9)).sum(axis=1)
+        assert total[:, 0, 0, 0, 0].tolist() == wanted.tolist()
+        assert [kind.kind for kind in sent] == kinds

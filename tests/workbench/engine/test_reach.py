@@ -66,6 +66,7 @@ def test_the_tail_begins_at_the_first_stage_behind_the_last_change(
         if stage.columns.start > column and not (parallel and stage.kind == "mlp")
     ]
     assert reach.tail == behind[0]
+    assert Reach(graph, full.mask, plan, []).tail == 0
     less = full.mask.copy()
     less[1, graph.logits_destination] = False
     assert Reach(graph, less, plan, []).tail == len(graph.stages)

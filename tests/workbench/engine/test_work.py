@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.cases.batches import ROLES
 from tests.support.cases.engine_cases import case, random_circuit, some_edges
+from tests.support.references.by_role import by_role
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.names import edge_ends
 from workbench.engine import incremental
@@ -260,6 +262,18 @@ def test_to_open_what_is_open_computes_nothing(monkeypatch: pytest.MonkeyPatch) 
     (same,) = evaluator.what_if([Edit(open=("m0",))])
     assert not counted.taken() and np.array_equal(same, evaluator.value().per_pair)
     assert not np.array_equal(same, value)
+
+
+def test_an_edge_at_a_role_is_tried_on_the_rows_of_that_role(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    c = by_role("gpt2").case
+    kept = Circuit.from_edges(c.graph, ["m0->a1.h0<v>", "a1.h0->logits", "m0->m1"])
+    evaluator = Evaluator(c.experiment, kept)
+    counted = Counted(monkeypatch)
+    evaluator.what_if([Edit(toggle=(f"input->m0@{ROLES[1]}",))])
+    of_role = [int((r.role_of == 1).sum()) for r in c.experiment.recordings]
+    assert counted.mlps == [("m0", n) for n in of_role] and any(of_role)
 
 
 def test_progress_of_tries_goes_from_nothing_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
