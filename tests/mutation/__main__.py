@@ -1,4 +1,4 @@
-"""python -m tests.mutation [FILE ...] [--sample N] [--seed S] [--minutes M] [--kept FOLDER] [--page]
+"""python -m tests.mutation [FILE ...] [--sample N] [--kept FOLDER] [--page]
 
 Puts small faults into the core files, one after the other, and prints which of them no test
 notices. Those that a table in docs/mutation.md names count as explained; the exit code says whether
