@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -64,6 +65,9 @@ SIZES = frozenset(
     ]
 )
 """Entries of a configuration by which transformers makes room."""
+
+NO_CODE = "Weights only load failed"
+"""How torch begins to say what it refuses to unpickle."""
 
 # Any one of these is the heart of a tokenizer.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -142,6 +146,12 @@ def read_folder(
             except Exception as error:
                 if is_memory_error(error):
                     raise
+                if isinstance(error, pickle.UnpicklingError) or NO_CODE in str(error):
+                    raise WorkbenchError(
+                        f"The weights of {name} cannot be read: they are a pickle that is damaged "
+                        "or holds more than tensors, such as code, which is never run; fetch them "
+                        "as model.safetensors."
+                    ) from error
                 raise WorkbenchError(
                     f"The weights of {name} cannot be read ({first_line(error)}); fetch them again."
                 ) from error
@@ -272,6 +282,13 @@ def check_sizes(config: SimpleNamespace, folder: Path, name: str) -> None:
     """
     files = weight_files(folder, name)
     size = sum(file.stat().st_size for file in files)
+    for key in ("dtype", "torch_dtype"):
+        named = getattr(config, key, None)
+        if named is not None and not isinstance(getattr(torch, str(named), None), torch.dtype):
+            raise WorkbenchError(
+                f"The config.json of {name} says {key} is {quoted(named)}, which are no numbers of "
+                "torch's; fetch it again."
+            )
     for key, value in vars(config).items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
