@@ -164,11 +164,23 @@ def read_folder(
                 "torch.compile or for several GPUs is saved: take it off the names, or save the "
                 "model that was wrapped."
             )
+        if set(missing) <= _unembedding(model):
+            raise WorkbenchError(
+                f"{name} has no unembedding ({missing[0]} is not in its files), as a base model or "
+                "a classifier is saved: fetch the model with its language model's head."
+            )
         raise WorkbenchError(
             f"The weights of {name} are not whole: {len(missing)} of them are not in the files, "
             f"{missing[0]} for one."
         )
     return model if inside is None else take_text(model, name), tokenizer
+
+
+def _unembedding(model: Any) -> set[str]:
+    """The names of the weights by which a transformers model makes logits."""
+    head = model.get_output_embeddings()
+    names = [name for name, module in model.named_modules() if module is head]
+    return {f"{name}.{weight}" for name in names for weight in ("weight", "bias")}
 
 
 def _prefix(missing: list[str], unexpected: Iterable[str]) -> str:

@@ -214,6 +214,24 @@ def test_weights_of_a_wrapped_model(tmp_path: Path, prefix: str) -> None:
         load_model(str(tmp_path), device="cpu")
 
 
+@pytest.mark.parametrize("head", ["", "score"])
+def test_weights_without_a_head_for_language(tmp_path: Path, head: str) -> None:
+    """As of a base model, or of a classifier."""
+    model, tokenizer = tiny_llama()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = {name: value for name, value in load_file(path).items() if "lm_head" not in name}
+    if head:
+        weights[f"{head}.weight"] = torch.zeros(2, weights["model.norm.weight"].shape[0])
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(WorkbenchError, match="has no unembedding"):
+        load_model(str(tmp_path), device="cpu")
+    save_file({k: v for k, v in weights.items() if "norm" not in k}, path, {"format": "pt"})
+    with pytest.raises(WorkbenchError, match="not whole"):
+        load_model(str(tmp_path), device="cpu")
+
+
 def test_weights_that_hold_nan() -> None:
     model, tokenizer = tiny_llama()
     with torch.no_grad():
