@@ -329,6 +329,24 @@ def test_a_commit_that_fails_late_leaves_no_cell_of_the_new_circuit(
     assert_close(after.per_pair, c.circuit_metric(set(circuit.edges()) - {other}))
 
 
+@families
+def test_where_a_node_comes_to_differ_at_more_positions_its_readers_do(family: str) -> None:
+    """And at fewer again: at which rows each is computed is kept from edit to edit."""
+    c = case(family)
+    edges = ["input->m0", "m0->m1", "m1->a1.h0<v>", "a1.h0->logits"]
+    if family != "neox-sequential":
+        edges[2:] = ["m1->a2.h0<v>", "a2.h0->logits"]
+    else:
+        edges[1:] = ["m0->a1.h0<v>", "a1.h0->logits"]
+    evaluator = Evaluator(c.experiment, Circuit.from_edges(c.graph, edges))
+    now = set(edges)
+    for edit in (("a0.h0->m0", "input->a0.h0<v>"), ("a0.h0->m0",)) * 2:
+        edit = tuple(e.replace("a0.h0->m0", "a0.h0->m1") if c.graph.parallel else e for e in edit)
+        found = evaluator.commit(Edit(toggle=edit))
+        now ^= set(edit)
+        assert_close(found.per_pair, c.circuit_metric(now))
+
+
 def test_an_input_that_was_open_has_no_edges_when_it_is_closed() -> None:
     c = case("gpt2")
     evaluator = Evaluator(c.experiment, Circuit.full(c.graph))
