@@ -177,7 +177,9 @@ class Change:
             )
         order = old.graph.destination_index
         at = tuple(
-            (edge, a, b) for edge, a, b in differences(old.at.kept, new.at.kept) if _set(a) != _set(b)
+            (edge, a, b)
+            for edge, a, b in differences(old.at.kept, new.at.kept)
+            if _set(a) != _set(b)
         )
         return cls(
             added=_names(old.graph, new.mask & ~old.mask),

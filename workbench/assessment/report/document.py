@@ -102,7 +102,7 @@ def to_markdown(blocks: Sequence[Block], folder: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """What of a text stands in a report, before any markup: afterwards no path is one any more."""
+    """What of a text stands in a report; before any markup, after which no path is one."""
     return printable(without_home(text))
 
 
