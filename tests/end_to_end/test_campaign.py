@@ -39,13 +39,17 @@ def test_time_counts_in_which_a_process_could_have_run(
 
     waited(3, 50)
     patience = Patience(60, 7, tmp_path)
-    now[0], _ = 150.0, waited(3, 50)
+    now[0] = 150.0
+    waited(3, 50)
     assert not patience.over()
-    now[0], _ = 1000.0, waited(853, 60)
+    now[0] = 1000.0
+    waited(853, 60)
     assert not patience.over()  # 850 s were waited for a processor
-    now[0], _ = 1009.0, waited(853, 60)
+    now[0] = 1009.0
+    waited(853, 60)
     assert not patience.over()
-    now[0], _ = 1012.0, waited(853, 60)
+    now[0] = 1012.0
+    waited(853, 60)
     assert patience.over()
     waited(3, 50)
     assert not Patience(0.1, 8, tmp_path).over()  # of another system, by the clock

@@ -9,7 +9,14 @@ import pytest
 
 from screens.widgets.path_suggester import PathSuggester
 from tests.workbench.formats.test_bad_input import OURS
-from workbench.assessment.report.document import Bullets, Figure, Heading, Paragraph, Table
+from workbench.assessment.report.document import (
+    Block,
+    Bullets,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+)
 from workbench.assessment.report.page import write_page
 from workbench.base import home
 from workbench.base.home import keep_paths, meant_path, without_home
@@ -57,7 +64,7 @@ def test_a_circuit_file_has_whole_paths_only_if_asked(tmp_path: Path) -> None:
 def test_a_report_names_no_home_whatever_its_markup(name: str, tmp_path: Path) -> None:
     """In Markdown a path's signs are entities in a cell of code, and escaped in a sentence."""
     path = "/home/maria/my_models/a-b*c.json"
-    blocks = [
+    blocks: list[Block] = [
         Heading(path, 1),
         Paragraph(f"Of {path}, read."),
         Bullets((path,)),

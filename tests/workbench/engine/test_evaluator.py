@@ -340,8 +340,9 @@ def test_where_a_node_comes_to_differ_at_more_positions_its_readers_do(family: s
         edges[1:] = ["m0->a1.h0<v>", "a1.h0->logits"]
     evaluator = Evaluator(c.experiment, Circuit.from_edges(c.graph, edges))
     now = set(edges)
-    for edit in (("a0.h0->m0", "input->a0.h0<v>"), ("a0.h0->m0",)) * 2:
-        edit = tuple(e.replace("a0.h0->m0", "a0.h0->m1") if c.graph.parallel else e for e in edit)
+    into = "a0.h0->m1" if c.graph.parallel else "a0.h0->m0"
+    both: tuple[str, ...] = (into, "input->a0.h0<v>")
+    for edit in (both, (into,), (into,), both):
         found = evaluator.commit(Edit(toggle=edit))
         now ^= set(edit)
         assert_close(found.per_pair, c.circuit_metric(now))

@@ -272,7 +272,7 @@ def test_an_edge_at_a_role_is_tried_on_the_rows_of_that_role(
     evaluator = Evaluator(c.experiment, kept)
     counted = Counted(monkeypatch)
     evaluator.what_if([Edit(toggle=(f"input->m0@{ROLES[1]}",))])
-    of_role = [int((r.role_of == 1).sum()) for r in c.experiment.recordings]
+    of_role = [int(np.count_nonzero(r.role_of == 1)) for r in c.experiment.recordings]
     assert counted.mlps == [("m0", n) for n in of_role] and any(of_role)
 
 
