@@ -106,7 +106,7 @@ def test_nothing_is_no_sum_and_some_nothing_is_zero() -> None:
     assert carry.onto(torch.ones(1), nothing, Positions.ALL) is None
     first = np.ones((1, 30), dtype=bool)
     carry.sum(first, Positions.ALL)
-    both = np.concatenate((first, nothing[:1]))
+    both = np.concatenate((nothing[:1], first, nothing[:1]))
     found = carry.sum(both, Positions.ALL)
     torch.testing.assert_close(found, right(both, Positions.ALL))
 
@@ -129,6 +129,14 @@ def test_ahead_of_several_stages_all_is_summed_at_once(monkeypatch: pytest.Monke
     base, later = torch.full((1,), 2.0), np.zeros((10, 33), dtype=bool)
     later[:, :30] = columns
     later[::2, 31:] = True
+    sent = list[Any]()
+    plain = carrying.uploaded
+
+    def uploaded(rows: Any, *rest: Any) -> torch.Tensor:
+        sent.append(rows)
+        return plain(rows, *rest)
+
+    monkeypatch.setattr(carrying, "uploaded", uploaded)
     for places in ([0], [3], [1, 2], [4, 6], [0, 3], [9, 5], [8, 9]):
         found = carry.onto(base, later[places], Positions.ALL)
         torch.testing.assert_close(found, 2 + right(later[places], Positions.ALL))
@@ -137,6 +145,7 @@ def test_ahead_of_several_stages_all_is_summed_at_once(monkeypatch: pytest.Monke
             # A sum that nobody else reads may be taken as it is: it is put back for the others.
             carry.look_ahead(columns)
     assert not counted.sums
+    assert sent == [[3, 5], [0, 0], [8, 4]]  # those that lie side by side are not gathered
     # At the last position alone, or where one was not summed ahead, it is summed as ever.
     carry.onto(base, later[[4]], Positions.LAST)
     assert len(counted.sums) == 1
