@@ -12,6 +12,7 @@ Glossary: docs/glossary.md#journal.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -268,6 +269,11 @@ def _reason(error: OSError) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> WorkbenchError:
+    if error.errno == errno.ELOOP:
+        return WorkbenchError(
+            f"The journal {path} cannot be written: it is a symbolic link, and in the state folder "
+            "none is followed; put the journal itself there."
+        )
     return WorkbenchError(
         f"The journal {path} cannot be written: {_reason(error)}; make room, or name another "
         f"folder in {STATE_VARIABLE}."

@@ -319,6 +319,20 @@ def test_what_is_no_file_is_not_waited_for(path: Path) -> None:
             reads(path)
 
 
+def test_a_link_in_the_state_folder_is_not_written_through(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_STATE", str(path.parent))
+    elsewhere = path.parent.with_name("elsewhere.jsonl")
+    written(elsewhere).close()
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    with pytest.raises(WorkbenchError, match="is a symbolic link"):
+        Journal.open(path)
+    assert elsewhere.read_bytes() == before
+
+
 def test_a_broken_first_line_is_nothing_to_cut_before(path: Path) -> None:
     written(path).close()
     path.write_bytes(b"garbage\n" + path.read_bytes().split(b"\n", 1)[1])
