@@ -66,6 +66,10 @@ SIZES = frozenset(
 )
 """Entries of a configuration by which transformers makes room."""
 
+WIDTHS = frozenset(["hidden_size", "n_embd", "d_model"])
+SIDES = frozenset(["vocab_size", "intermediate_size", "n_inner", "ffn_dim"])
+"""Those of which a model has weights of that width and this side."""
+
 NO_CODE = "Weights only load failed"
 """How torch begins to say what it refuses to unpickle."""
 
@@ -301,16 +305,30 @@ def check_sizes(config: SimpleNamespace, folder: Path, name: str) -> None:
                 f"The config.json of {name} says {key} is {quoted(named)}, which are no numbers of "
                 "torch's; fetch it again."
             )
-    for key, value in vars(config).items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        # A layer has four weights at least, and none of its sides is longer than all its bytes.
-        most = size // 16 if "layer" in key else max(size, POSITIONS)
-        if key in SIZES and not (isinstance(value, int) and 0 <= value <= most):
-            raise WorkbenchError(
-                f"The config.json of {name} says {key} is {quoted(value)}, which weights of "
-                f"{size / 1e6:,.1f} MB are not of; fetch it again."
-            )
+    sizes = {
+        key: value
+        for key, value in vars(config).items()
+        if key in SIZES and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    for key, value in sizes.items():
+        # A layer has four weights at least, and none of its sides is longer than all its bytes, of
+        # which eight numbers may take one. Positions need no weights.
+        most = max(size, POSITIONS) if "position" in key or key == "n_ctx" else 8 * size
+        most = size // 16 if "layer" in key else most
+        if not (isinstance(value, int) and 0 <= value <= most):
+            raise _too_large(name, key, value, size)
+    wide = max((key for key in sizes if key in WIDTHS), key=lambda key: sizes[key], default=None)
+    for key in sizes.keys() & SIDES:
+        if wide is not None and sizes[wide] * sizes[key] > 8 * size:
+            larger = max(wide, key, key=lambda key: sizes[key])
+            raise _too_large(name, larger, sizes[larger], size)
+
+
+def _too_large(name: str, key: str, value: object, size: int) -> WorkbenchError:
+    return WorkbenchError(
+        f"The config.json of {name} says {key} is {quoted(value)}, which weights of "
+        f"{size / 1e6:,.1f} MB are not of; fetch it again."
+    )
 
 
 def too_big(name: str) -> str:

@@ -319,6 +319,12 @@ def test_what_is_no_file_is_not_waited_for(path: Path) -> None:
             reads(path)
 
 
+def test_a_folder_of_the_state_is_its_owners(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STATE", str(path.parent.parent))
+    Journal.create(path, HEADER).close()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
 def test_a_link_in_the_state_folder_is_not_written_through(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
