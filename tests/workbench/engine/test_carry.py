@@ -196,6 +196,9 @@ def test_when_it_is_worth_another_look(monkeypatch: pytest.MonkeyPatch) -> None:
     few = np.zeros_like(mask)
     few[:4, here] = True  # 4 summands for each
     assert look_ahead(carry, stage, few, up, wanted) == 6 and len(counted.added) == 1
+    # What was summed ahead may have been written over by those that read it.
+    carry.onto(torch.ones(1), whole.T[:1], Positions.ALL)
+    assert len(counted.added) == 1 and len(counted.sums) == 1
     monkeypatch.setattr(carrying, "_AHEAD_BYTES", (per_layer + 3) * deltas.row_bytes)
     assert look_ahead(carry, stage, mask, up, wanted) == 6
     monkeypatch.setattr(carrying, "_AHEAD_BYTES", (2 * per_layer + 3) * deltas.row_bytes)
