@@ -148,7 +148,8 @@ def write_page(sample: int | None, rows: list[tuple[str, int, Counts]], left: li
         lines.append("Left, noticed by no test:\n")
         lines += [f"- `{one.file}`, `{one.place}`: `` {one.what} ``" for one in left]
     before = LIST.read_text("utf-8").partition(FIGURES)[0]
-    LIST.write_text(before.rstrip() + "\n\n" + FIGURES + "\n" + "\n".join(lines).rstrip() + "\n", "utf-8")
+    figures = FIGURES + "\n" + "\n".join(lines).rstrip() + "\n"
+    LIST.write_text(f"{before.rstrip()}\n\n{figures}", "utf-8")
 
 
 def main() -> int:
