@@ -7,11 +7,13 @@ loaded when it is first used, so that importing this package costs nothing.
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from typing import Any
 
 __version__ = "0.1.0"
 
 
+@cache
 def _homes() -> dict[str, str]:
     """Public name -> the module that defines it, as the stub imports them."""
     import ast
@@ -26,18 +28,16 @@ def _homes() -> dict[str, str]:
     }
 
 
-_HOMES = _homes()
-
-__all__ = sorted(_HOMES)
-
-
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "__all__":
+        return sorted(_homes())
+    # Asked for by what looks at any module, and never a public name.
+    if name.startswith("_") or name not in _homes():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(_homes()[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOMES]
+    return [*globals(), *_homes()]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-
-from workbench.cli import console
 
 
 def _command() -> int:
@@ -15,6 +14,14 @@ def _command() -> int:
 
 def main() -> int:
     """Run the command line; returns the exit code."""
+    # Until what tells of an interruption is loaded, one ends the process without a word: there is
+    # nothing to tell yet.
+    if own := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from workbench.cli import console
+
+    if own:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if len(sys.argv) > 1:
         return console.run(_command)
     # Without a word there is nothing to parse, and the first frame should not wait for the parser.

@@ -1,8 +1,9 @@
 """python -m tests.campaign --kills 1000 --files 100000 --keys 10000 --minutes 60
 
-Prints a table of what was tried and what failed; the exit code says whether anything did. Of eight
-kills two have a session beside them in a place that does not do as it should, two a conversion that
-something befalls, and one an app in a terminal that is killed or left.
+Prints a table of what was tried and what failed, and each fault as it comes; the exit code says
+whether anything did. Of eight kills two have a session beside them in a place that does not do as
+it should, two a conversion that something befalls, and one an app in a terminal that is killed or
+left.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Row:
         self.tried += 1
         if wrong:
             self.faults[wrong] += 1
+            print(f"{self.tried:,}: {wrong}", file=sys.stderr, flush=True)
 
 
 def campaign(kills: int, files: int, keys: int, minutes: float, seed: int) -> dict[str, Row]:

@@ -30,13 +30,14 @@ from screens.base import worker
 from screens.loading import Loading
 from tests.support.burst_places import GROUPS, Place
 from tests.support.burst_walk import APPS, MOVES, LoadingApp, Walk, WorkbenchApp
-from tests.support.key_bursts import NAMED, bound, seen
+from tests.support.key_bursts import NAMED, bound, seen, too_long
+from tests.support.patience import Patience
 from tests.support.style_sheets import parsed_once
 from workbench.jobs import detach
 from workbench.jobs.listing import job_of
 
 LONGEST = 60.0
-"""Seconds after which the app has to be at rest."""
+"""Seconds after which the app has to be at rest, on a machine that does nothing else."""
 ONE_APP = 16
 """How many strings follow one another in one app, if none of them ends it."""
 LENGTHS = (4, 40)
@@ -192,10 +193,10 @@ class Strings:
         return f"{wrong} · {self._examples.setdefault(wrong, f'{self._tried} (after {before})')}"
 
     async def _sent(self, keys: tuple[str, ...]) -> str:
-        walk, end = self._walk, time.monotonic() + LONGEST
+        walk, patience = self._walk, Patience(LONGEST)
         app = walk.app
         pressing = asyncio.ensure_future(self._pressed(keys))
-        while not (pressing.done() or over(app)) and time.monotonic() < end:
+        while not (pressing.done() or over(app)) and not patience.over():
             await asyncio.sleep(0.005)
         if over(app):
             pressing.cancel()
@@ -206,7 +207,7 @@ class Strings:
         if not pressing.done():
             pressing.cancel()
             await asyncio.wait([pressing])
-            return f"not at rest after {LONGEST:.0f} s"
+            return too_long(app)
         try:
             shown = pressing.result()
         except Exception as error:

@@ -27,6 +27,7 @@ from tests.campaign.forks import SIGNALS, Forked
 from tests.campaign.kills import empty, judged
 from tests.support.burst_places import GROUPS
 from tests.support.key_bursts import NAMED
+from tests.support.patience import Patience
 from tests.support.pseudo_terminal import KEYS
 from workbench.base.folders import state_folder
 from workbench.cli.main import main
@@ -35,7 +36,7 @@ from workbench.session.journal import Journal, read
 LONGEST = 6.0
 """Seconds after which something befalls it, at the latest."""
 PATIENCE = 60.0
-"""Seconds in which it has to be gone, on a machine that does other things besides."""
+"""Seconds in which it has to be gone, on a machine that does nothing else."""
 SIZES = ((24, 80), (48, 160))
 BYTES = {**KEYS, "shift+tab": KEYS["backtab"], "ctrl+g": "\x07", "ctrl+n": "\x0e", "at": "@",
          "f2": "\x1bOQ", "f3": "\x1bOR"}  # fmt: skip
@@ -90,8 +91,8 @@ def _press(master: int, keys: Sequence[bytes], child: Forked, seconds: float) ->
 
 def _gone(child: Forked, master: int | None) -> bool:
     """Whether it ends by itself in time."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+    patience = Patience(PATIENCE, child.pid)
+    while not patience.over():
         if master is not None:
             with suppress(OSError):
                 if select.select([master], [], [], 0.02)[0]:

@@ -1,9 +1,10 @@
-"""python -m tests.mutation [FILE ...] [--sample N] [--seed S] [--minutes M] [--kept FOLDER]
+"""python -m tests.mutation [FILE ...] [--sample N] [--kept FOLDER] [--page]
 
 Puts small faults into the core files, one after the other, and prints which of them no test
-notices. Those that a table in docs/mutation.md names, where there is one, count as explained; the
-exit code says whether less than 90 of 100 were noticed or explained. With --kept it goes on where
-it stopped: what was noticed is not tried again while neither the file nor the sample changes.
+notices. Those that a table in docs/mutation.md names count as explained; the exit code says whether
+less than 90 of 100 were noticed or explained. With --kept it goes on where it stopped: what was
+noticed is not tried again while neither the file nor the sample changes. With --page it writes its
+figures and what is left at the end of that page.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ LIST = ROOT / "docs" / "mutation.md"
 BAR = 0.9
 FEW = 12
 """Tests that are asked first, the shortest; then all others that pass the line."""
+FIGURES = "## Figures\n"
+"""What stands from there on in the page is the tool's."""
 CODE = re.compile(r"`` ?(.+?) ?``|`(.+?)`")
 
 
@@ -43,6 +46,33 @@ class Passed:
         """The tests of a mutant's line, the shortest first, whole files last."""
         found = self.tests.get((mutant.file, mutant.line), set())
         return sorted(found, key=lambda test: ("::" not in test, self.seconds.get(test, 0.0)))
+
+
+@dataclass
+class Counts:
+    """How many faults were noticed, are explained, and are neither."""
+
+    noticed: int = 0
+    explained: int = 0
+    left: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.noticed + other.noticed, self.explained + other.explained, self.left + other.left
+        )
+
+    @property
+    def tried(self) -> int:
+        return self.noticed + self.explained + self.left
+
+    @property
+    def share(self) -> float:
+        """Noticed or explained, of all that were tried."""
+        return (self.noticed + self.explained) / max(1, self.tried)
+
+    def told(self) -> str:
+        """As cells of a row."""
+        return f"{self.tried} | {self.noticed} | {self.explained} | {self.left}"
 
 
 def explained() -> set[tuple[str, str, str]]:
@@ -99,6 +129,29 @@ def noticed(mutant: Mutant, passed: Passed) -> bool:
     return False
 
 
+def write_page(sample: int | None, rows: list[tuple[str, int, Counts]], left: list[Mutant]) -> None:
+    """Put the figures of a run at the end of the page, in the place of those before."""
+    of = f"{sample} of each file, drawn at random" if sample else "All of each file"
+    lines = [
+        f"{of}; this part is written by `python -m tests.mutation --page`.\n",
+        "| file | faults | tried | noticed | explained | left |",
+        "|---|---|---|---|---|---|",
+    ]
+    total = Counts()
+    for file, n, counts in rows:
+        total += counts
+        lines.append(f"| `{file}` | {n} | {counts.told()} |")
+    n = sum(n for _, n, _ in rows)
+    lines += [f"| all | {n} | {total.told()} |", ""]
+    lines += [f"{total.share:.1%} are noticed or explained.", ""]
+    if left:
+        lines.append("Left, noticed by no test:\n")
+        lines += [f"- `{one.file}`, `{one.place}`: `` {one.what} ``" for one in left]
+    before = LIST.read_text("utf-8").partition(FIGURES)[0]
+    figures = FIGURES + "\n" + "\n".join(lines).rstrip() + "\n"
+    LIST.write_text(f"{before.rstrip()}\n\n{figures}", "utf-8")
+
+
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
@@ -107,15 +160,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--kept", type=Path, help="a folder, to go on where it stopped")
+    parser.add_argument("--page", action="store_true", help="write the figures into the page")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     end = time.monotonic() + 60 * asked.minutes
     kept = asked.kept or Path(tempfile.mkdtemp(prefix="workbench-mutation-"))
     kept.mkdir(exist_ok=True)
     _load_others()
-    passed, known = learned(asked.files, kept), explained()
+    known = explained()
     print(f"{'file':<40}{'faults':>8}{'tried':>8}{'noticed':>9}{'explained':>11}{'left':>6}")
-    tried = good = 0
+    total, rows, every = Counts(), list[tuple[str, int, Counts]](), list[Mutant]()
     for file in asked.files:
         mutants = mutants_of(ROOT, file)
         chosen = mutants
@@ -129,29 +183,41 @@ def main() -> int:
             if (memory.exists())
             else set()
         )
-        counts = [0, 0, 0]
+        counts = Counts()
         left = []
+        # Where all is known from an earlier run, it need not be known which test passes where.
+        to_try = any(mutant.name not in before | known for mutant in chosen)
+        passed = learned([file], kept) if to_try and time.monotonic() < end else Passed()
         for mutant in chosen:
             if mutant.name in before:
-                counts[0] += 1
+                counts.noticed += 1
             elif mutant.name in known:
-                counts[1] += 1
+                counts.explained += 1
             elif time.monotonic() > end:
                 continue
             elif noticed(mutant, passed):
-                counts[0] += 1
+                counts.noticed += 1
                 with memory.open("a") as stream:
                     stream.write(json.dumps(mutant.name) + "\n")
             else:
-                counts[2] += 1
+                counts.left += 1
                 left.append(mutant)
-        n = sum(counts)
-        tried, good = tried + n, good + counts[0] + counts[1]
-        print(f"{file:<40}{len(mutants):>8}{n:>8}{counts[0]:>9}{counts[1]:>11}{counts[2]:>6}")
+        total += counts
+        rows.append((file, len(mutants), counts))
+        every += left
+        print(
+            f"{file:<40}{len(mutants):>8}{counts.tried:>8}{counts.noticed:>9}"
+            f"{counts.explained:>11}{counts.left:>6}"
+        )
         for mutant in left:
             print(f"    line {mutant.line}, {mutant.place}: {mutant.what}", flush=True)
-    print(f"{good} of {tried} are noticed or explained: {good / max(1, tried):.1%}")
-    return int(good < BAR * tried)
+    print(
+        f"{total.noticed + total.explained} of {total.tried} are noticed or explained: "
+        f"{total.share:.1%}"
+    )
+    if asked.page:
+        write_page(asked.sample, rows, every)
+    return int(total.share < BAR)
 
 
 def _load_others() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from textual import events
@@ -25,6 +25,7 @@ from screens.bench.screen import BenchScreen
 from screens.loading import Loading
 from screens.readouts.panel import Readouts
 from screens.setup.screen import SetupScreen
+from tests.support.patience import Patience
 
 GAP = 0.05
 """Seconds between two keys of somebody who types fast."""
@@ -76,7 +77,7 @@ async def send_slowly(app: WorkbenchApp, keys: Iterable[str]) -> None:
     for sign in keys:
         await send(app, [sign], 0)
         end = time.monotonic() + GAP
-        await _until_calm(app, end, horizon=end)
+        await _until_calm(app, lambda end=end: time.monotonic() >= end, horizon=end)  # type: ignore[misc]
 
 
 def _under_way(app: WorkbenchApp, horizon: float) -> bool:
@@ -120,12 +121,12 @@ def _due(pump: MessagePump, horizon: float) -> bool:
 
 
 async def _until_calm(
-    app: WorkbenchApp, end: float, rest: float = 0.0, horizon: float = math.inf
+    app: WorkbenchApp, over: Callable[[], bool], rest: float = 0.0, horizon: float = math.inf
 ) -> bool:
     looks, since = 0, 0.0
     # A busy thread can keep the app from running: a while in which it did not run says nothing.
     while looks < LOOKS or time.monotonic() - since < rest:
-        if time.monotonic() >= end:
+        if over():
             return False
         if _under_way(app, horizon):
             looks = 0
@@ -140,7 +141,7 @@ async def calm(pilot: Pilot[Any], rest: float = 0.0, seconds: float = 120) -> No
     """Wait until no key waits, nothing computes or is due, and for a while nothing more comes."""
     app = pilot.app
     assert isinstance(app, WorkbenchApp)
-    assert await _until_calm(app, time.monotonic() + seconds, rest), "it took too long"
+    assert await _until_calm(app, Patience(seconds).over, rest), too_long(app)
     # What shows below a dialog is laid out in its own time; what is hidden, perhaps never.
     for _ in range(FRAMES):
         if not any(screen._layout_required for screen in app._background_screens):
@@ -152,11 +153,21 @@ async def heard(pilot: Pilot[Any], seconds: float = 60) -> None:
     """Wait until the last key has had its effect, but for what it computes and shows late."""
     app = pilot.app
     assert isinstance(app, WorkbenchApp)
-    end = time.monotonic() + seconds
+    patience = Patience(seconds)
     await asyncio.sleep(GLANCE)
     while not app.key_queue.idle or _computing():
-        assert time.monotonic() < end, "it took too long"
+        assert not patience.over(), too_long(app)
         await asyncio.sleep(GLANCE)
+
+
+def too_long(app: WorkbenchApp) -> str:
+    """That it is still not at rest, and what it does."""
+    busy = [f"{type(w._receiver).__name__} computes" for w in _workers if w.waiting and w.lives]
+    if not app.key_queue.idle:
+        busy.append("keys wait")
+    busy += [f"{type(pump).__name__} has messages" for pump in _pumps(app) if not _rests(pump)]
+    busy += [f"{type(pump).__name__} is due" for pump in _pumps(app) if _due(pump, math.inf)]
+    return f"it took too long: {', '.join(dict.fromkeys(busy)) or type(app.screen).__name__}"
 
 
 def ended(seconds: float = 10) -> None:

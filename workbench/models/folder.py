@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -64,6 +65,13 @@ SIZES = frozenset(
     ]
 )
 """Entries of a configuration by which transformers makes room."""
+
+WIDTHS = frozenset(["hidden_size", "n_embd", "d_model"])
+SIDES = frozenset(["vocab_size", "intermediate_size", "n_inner", "ffn_dim"])
+"""Those of which a model has weights of that width and this side."""
+
+NO_CODE = "Weights only load failed"
+"""How torch begins to say what it refuses to unpickle."""
 
 # Any one of these is the heart of a tokenizer.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -142,6 +150,12 @@ def read_folder(
             except Exception as error:
                 if is_memory_error(error):
                     raise
+                if isinstance(error, pickle.UnpicklingError) or NO_CODE in str(error):
+                    raise WorkbenchError(
+                        f"The weights of {name} cannot be read: they are a pickle that is damaged "
+                        "or holds more than tensors, such as code, which is never run; fetch them "
+                        "as model.safetensors."
+                    ) from error
                 raise WorkbenchError(
                     f"The weights of {name} cannot be read ({first_line(error)}); fetch them again."
                 ) from error
@@ -154,11 +168,23 @@ def read_folder(
                 "torch.compile or for several GPUs is saved: take it off the names, or save the "
                 "model that was wrapped."
             )
+        if set(missing) <= _unembedding(model):
+            raise WorkbenchError(
+                f"{name} has no unembedding ({missing[0]} is not in its files), as a base model or "
+                "a classifier is saved: fetch the model with its language model's head."
+            )
         raise WorkbenchError(
             f"The weights of {name} are not whole: {len(missing)} of them are not in the files, "
             f"{missing[0]} for one."
         )
     return model if inside is None else take_text(model, name), tokenizer
+
+
+def _unembedding(model: Any) -> set[str]:
+    """The names of the weights by which a transformers model makes logits."""
+    head = model.get_output_embeddings()
+    names = [name for name, module in model.named_modules() if module is head]
+    return {f"{name}.{weight}" for name in names for weight in ("weight", "bias")}
 
 
 def _prefix(missing: list[str], unexpected: Iterable[str]) -> str:
@@ -272,16 +298,37 @@ def check_sizes(config: SimpleNamespace, folder: Path, name: str) -> None:
     """
     files = weight_files(folder, name)
     size = sum(file.stat().st_size for file in files)
-    for key, value in vars(config).items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        # A layer has four weights at least, and none of its sides is longer than all its bytes.
-        most = size // 16 if "layer" in key else max(size, POSITIONS)
-        if key in SIZES and not (isinstance(value, int) and 0 <= value <= most):
+    for key in ("dtype", "torch_dtype"):
+        named = getattr(config, key, None)
+        if named is not None and not isinstance(getattr(torch, str(named), None), torch.dtype):
             raise WorkbenchError(
-                f"The config.json of {name} says {key} is {quoted(value)}, which weights of "
-                f"{size / 1e6:,.1f} MB are not of; fetch it again."
+                f"The config.json of {name} says {key} is {quoted(named)}, which are no numbers of "
+                "torch's; fetch it again."
             )
+    sizes = {
+        key: value
+        for key, value in vars(config).items()
+        if key in SIZES and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    for key, value in sizes.items():
+        # A layer has four weights at least, and none of its sides is longer than all its bytes, of
+        # which eight numbers may take one. Positions need no weights.
+        most = max(size, POSITIONS) if "position" in key or key == "n_ctx" else 8 * size
+        most = size // 16 if "layer" in key else most
+        if not (isinstance(value, int) and 0 <= value <= most):
+            raise _too_large(name, key, value, size)
+    wide = max((key for key in sizes if key in WIDTHS), key=lambda key: sizes[key], default=None)
+    for key in sizes.keys() & SIDES:
+        if wide is not None and sizes[wide] * sizes[key] > 8 * size:
+            larger = max(wide, key, key=lambda key: sizes[key])
+            raise _too_large(name, larger, sizes[larger], size)
+
+
+def _too_large(name: str, key: str, value: object, size: int) -> WorkbenchError:
+    return WorkbenchError(
+        f"The config.json of {name} says {key} is {quoted(value)}, which weights of "
+        f"{size / 1e6:,.1f} MB are not of; fetch it again."
+    )
 
 
 def too_big(name: str) -> str:

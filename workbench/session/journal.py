@@ -12,9 +12,11 @@ Glossary: docs/glossary.md#journal.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +61,9 @@ def read(path: Path) -> Reading:
             in the middle is broken (its number).
     """
     try:
+        # A pipe without a writer would block for ever on opening, so look before opening.
+        if not stat.S_ISREG(kind := path.stat().st_mode) and not stat.S_ISDIR(kind):
+            raise WorkbenchError(f"The journal {path} cannot be read: it is no ordinary file.")
         data = path.read_bytes()
     except OSError as error:
         raise WorkbenchError(f"The journal {path} cannot be read: {_reason(error)}.") from None
@@ -71,16 +76,16 @@ def read(path: Path) -> Reading:
         values.pop()
         lines.pop()
         torn = True
+    if not values or KEY not in (values[0] or {}):
+        raise WorkbenchError(
+            f"{path} is not the journal of a session: it has no whole first line of one."
+        )
     for number, value in enumerate(values, start=1):
         if value is None:
             raise WorkbenchError(
                 f"Line {number} of the journal {path} is broken; cut the file before it to resume "
                 "what came earlier."
             )
-    if not values or KEY not in (values[0] or {}):
-        raise WorkbenchError(
-            f"{path} is not the journal of a session: it has no whole first line of one."
-        )
     header, *entries = [value for value in values if value is not None]
     if not isinstance(header[KEY], int) or header[KEY] > VERSION:
         raise WorkbenchError(
@@ -264,6 +269,11 @@ def _reason(error: OSError) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> WorkbenchError:
+    if error.errno == errno.ELOOP:
+        return WorkbenchError(
+            f"The journal {path} cannot be written: it is a symbolic link, and in the state folder "
+            "none is followed; put the journal itself there."
+        )
     return WorkbenchError(
         f"The journal {path} cannot be written: {_reason(error)}; make room, or name another "
         f"folder in {STATE_VARIABLE}."

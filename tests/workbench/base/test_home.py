@@ -9,6 +9,15 @@ import pytest
 
 from screens.widgets.path_suggester import PathSuggester
 from tests.workbench.formats.test_bad_input import OURS
+from workbench.assessment.report.document import (
+    Block,
+    Bullets,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+)
+from workbench.assessment.report.page import write_page
 from workbench.base import home
 from workbench.base.home import keep_paths, meant_path, without_home
 from workbench.formats import load_circuit, save_circuit
@@ -49,6 +58,28 @@ def test_a_circuit_file_has_whole_paths_only_if_asked(tmp_path: Path) -> None:
     finally:
         keep_paths(False)
     assert "/home/maria/tiny" in (tmp_path / "out.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["page.md", "page.html"])
+def test_a_report_names_no_home_whatever_its_markup(name: str, tmp_path: Path) -> None:
+    """In Markdown a path's signs are entities in a cell of code, and escaped in a sentence."""
+    path = "/home/maria/my_models/a-b*c.json"
+    blocks: list[Block] = [
+        Heading(path, 1),
+        Paragraph(f"Of {path}, read."),
+        Bullets((path,)),
+        Table(("command", path), ((f"workbench assess {path}", path),), code=frozenset({0})),
+        Figure("one", f"<svg><text>{path}</text></svg>", path),
+    ]
+    for kept in (False, True):
+        keep_paths(kept)
+        try:
+            written = write_page(blocks, tmp_path / name)
+        finally:
+            keep_paths(False)
+        pages = [page.read_text() for page in written]
+        assert len(pages) == (1 if name.endswith("html") else 2)
+        assert ["maria" in page for page in pages] == [kept] * len(pages)
 
 
 def test_a_path_of_nobodys_stays_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from workbench.circuits.circuit import Circuit, all_edges
 from workbench.circuits.graph import Graph
 from workbench.discovery.findings import Findings
 from workbench.discovery.selection import Selection, select
+from workbench.engine.role_layout import RoleLayout
 from workbench.errors import WorkbenchError
 
 GRAPHS = st.builds(Graph, st.integers(1, 3), st.integers(1, 3), st.booleans())
@@ -238,6 +239,24 @@ def test_scores_need_a_selection() -> None:
     for selection in (Selection("greedy", 2), Selection("top", 2, fill=True), None):
         with pytest.raises(WorkbenchError, match="nodes"):
             select(nodes_findings([1.0] * 5), selection)
+
+
+def test_a_method_of_nodes_that_scored_none_is_refused() -> None:
+    found = nodes_findings([1.0] * 5)
+    found.nodes = None
+    with pytest.raises(WorkbenchError, match="scores nodes"):
+        select(found, Selection("top", 2))
+
+
+def test_what_a_search_kept_at_roles_stays_at_them() -> None:
+    graph = Graph(1, 1)
+    found = Findings.of(graph, "acdc", "logit_diff")
+    found.kept = np.zeros((graph.n_sources, graph.n_destinations), dtype=np.uint64)
+    for edge in ("input->m0", "m0->logits"):
+        found.kept[graph.parse_edge(edge)] = 2
+    found.roles, found.layout = ("S", "END"), RoleLayout.of_rows([(0, 0, 1)])
+    circuit = select(found, None).circuit
+    assert circuit.at.kept == {"input->m0": ("END",), "m0->logits": ("END",)}
 
 
 def test_a_model_of_two_million_edges_takes_a_moment() -> None:

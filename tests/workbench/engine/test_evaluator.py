@@ -16,11 +16,13 @@ from tests.support.cases.engine_cases import (
     random_circuit,
     some_edges,
 )
+from tests.support.cases.family_cases import usual_case
 from tests.support.rounding import Rounding
 from workbench.base.work import finish
 from workbench.circuits.circuit import Circuit
 from workbench.circuits.graph import Graph
 from workbench.engine.evaluator import Edit, Evaluator
+from workbench.engine.incremental import IncrementalRun
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
 
@@ -177,6 +179,19 @@ def test_opening_and_closing_destinations(family: str) -> None:
         assert_close(committed.per_pair, wanted)
 
 
+@pytest.mark.parametrize("name", ["gemma2", "olmo2"])
+def test_opening_behind_norms_that_follow_the_heads(name: str) -> None:
+    """What reaches an input through such a norm is not a sum, so that opening takes it all away."""
+    c = usual_case(name)
+    circuit = random_circuit(c.graph, 0.5, seed=8)
+    late = [d for d in c.graph.destinations if d.startswith("a1") or d == "m1"]
+    edits = [Edit(open=(name,), toggle=("input->m0",)) for name in late]
+    for edit, found in zip(edits, Evaluator(c.experiment, circuit).what_if(edits), strict=True):
+        without = {e for e in circuit.edges() if e.partition("->")[2] not in edit.open}
+        wanted = c.circuit_metric(without ^ {"input->m0"}, frozenset(edit.open))
+        assert_close(found, wanted, 5e-5)
+
+
 @families
 def test_one_input_of_a_head_opened_beside_a_change_before_it(family: str) -> None:
     """What an input reads is its own, also where the head's others read the same sources."""
@@ -282,6 +297,67 @@ def test_a_failed_commit_leaves_the_circuit_as_it_was(monkeypatch: pytest.Monkey
     assert_close(evaluator.value().per_pair, before)
     after = evaluator.commit(Edit(toggle=(edge,)))
     assert_close(after.per_pair, c.circuit_metric(set(circuit.edges()) - {edge}))
+
+
+@pytest.mark.parametrize("failing", ["heads", "mlp", "logits"])
+def test_a_commit_that_fails_late_leaves_no_cell_of_the_new_circuit(
+    failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heads of the first layers are computed by then; an edit elsewhere would not mend them."""
+    c = case("gpt2")
+    circuit = Circuit.full(c.graph)
+    evaluator = Evaluator(c.experiment, circuit)
+    edge, other = "input->a0.h0<v>", "m1->m2"
+    whole, at = IncrementalRun._mlp, {"heads": 1, "mlp": 2, "logits": 2}[failing]
+
+    def fail(run: Any, stage: Any, *rest: Any) -> None:
+        if stage.layer == at:
+            raise MemoryError
+        whole(run, stage, *rest)
+
+    def fail_at_the_end(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        if failing == "logits":
+            patch.setattr(IncrementalRun, "inputs", fail_at_the_end)
+        else:
+            patch.setattr(IncrementalRun, "_mlp", fail)
+        with pytest.raises(MemoryError):
+            evaluator.commit(Edit(toggle=(edge,)))
+    after = evaluator.commit(Edit(toggle=(other,)))
+    assert_close(after.per_pair, c.circuit_metric(set(circuit.edges()) - {other}))
+
+
+@families
+def test_where_a_node_comes_to_differ_at_more_positions_its_readers_do(family: str) -> None:
+    """And at fewer again: at which rows each is computed is kept from edit to edit."""
+    c = case(family)
+    edges = ["input->m0", "m0->m1", "m1->a1.h0<v>", "a1.h0->logits"]
+    if family != "neox-sequential":
+        edges[2:] = ["m1->a2.h0<v>", "a2.h0->logits"]
+    else:
+        edges[1:] = ["m0->a1.h0<v>", "a1.h0->logits"]
+    evaluator = Evaluator(c.experiment, Circuit.from_edges(c.graph, edges))
+    now = set(edges)
+    into = "a0.h0->m1" if c.graph.parallel else "a0.h0->m0"
+    both: tuple[str, ...] = (into, "input->a0.h0<v>")
+    for edit in (both, (into,), (into,), both):
+        found = evaluator.commit(Edit(toggle=edit))
+        now ^= set(edit)
+        assert_close(found.per_pair, c.circuit_metric(now))
+
+
+def test_an_input_that_was_open_has_no_edges_when_it_is_closed() -> None:
+    c = case("gpt2")
+    evaluator = Evaluator(c.experiment, Circuit.full(c.graph))
+    opened = evaluator.edited(Edit(open=("a1.h0<v>", "logits")))
+    left = {e for e in c.graph.edges() if e.split("->")[1] not in ("a1.h0<v>", "logits")}
+    assert set(opened.edges()) == left
+    evaluator.commit(Edit(open=("a1.h0<v>",)))
+    closed = evaluator.commit(Edit(close=("a1.h0<v>",)))
+    left |= {e for e in c.graph.edges() if e.endswith("->logits")}
+    assert_close(closed.per_pair, c.circuit_metric(left))
 
 
 def test_refusals_are_sentences() -> None:

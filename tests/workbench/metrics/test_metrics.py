@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from tests.support.cases.engine_cases import case
 from workbench.errors import WorkbenchError
-from workbench.metrics.catalogue import METRICS
+from workbench.metrics.catalogue import BUILT_IN, METRICS, MetricKind
 from workbench.metrics.metric import Answers, Metric
 from workbench.transformer.forward import unembed
 
@@ -115,3 +116,79 @@ def test_many_alternatives_are_measured_a_few_at_a_time(
     for n in (0, 1, 3):
         monkeypatch.setattr("workbench.metrics.metric.LOGIT_BYTES", n * one)
         torch.testing.assert_close(metric.of_residual(finals), together)
+
+
+def test_the_bias_of_the_unembedding_is_scaled_as_its_logits_are() -> None:
+    plain = case("llama").model.parts
+    bias = torch.randn(plain.w_u.shape[1], generator=torch.Generator().manual_seed(4))
+    parts = replace(plain, b_u=bias, logit_scale=0.25)
+    finals = torch.randn(3, 2, parts.d_model, generator=torch.Generator().manual_seed(5))
+    answers = Answers.of(RIGHT, WRONG, parts.device, parts.dtype)
+    metric = Metric("logit_diff", parts, answers, finals[:, 0])
+    logits = 0.25 * (parts.norm_final(finals) @ parts.w_u + bias)
+    for i in range(3):
+        for k in range(2):
+            expected = by_hand("logit_diff", logits[i, k], logits[i, k], RIGHT[i], WRONG[i])
+            assert float(metric.of_residual(finals)[i, k]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_another_final_norm_is_that_of_all_that_is_computed() -> None:
+    parts = case("llama").model.parts
+    finals = torch.randn(3, 2, parts.d_model, generator=torch.Generator().manual_seed(6))
+    answers = Answers.of(RIGHT, WRONG, parts.device, parts.dtype)
+    for name in ("logit_diff", "accuracy", "prob_diff"):
+        metric = Metric(name, parts, answers, finals[:, 0]).with_final_norm(torch.nn.Identity())
+        logits = finals @ parts.w_u
+        expected = [
+            [by_hand(name, logits[i, k], logits[i, k], RIGHT[i], WRONG[i]) for k in range(2)]
+            for i in range(3)
+        ]
+        torch.testing.assert_close(
+            metric.of_residual(finals), torch.tensor(expected), rtol=0, atol=1e-4
+        )
+
+
+def test_one_answer_against_one_is_a_number_and_against_none_is_not() -> None:
+    parts = case("gpt2").model.parts
+    final = torch.randn(1, 1, parts.d_model, generator=torch.Generator().manual_seed(7))
+    logits = unembed(parts, final)
+    for right, wrong in (((3,), (5,)), ((3,), ()), ((), (5,)), ((), ())):
+        answers = Answers.of([right], [wrong], parts.device, parts.dtype)
+        found = float(Metric("logit_diff", parts, answers, final[:, 0]).logit_difference(logits))
+        if right and wrong:
+            assert found == pytest.approx(float(logits[0, 0, 3] - logits[0, 0, 5]), abs=1e-5)
+        else:
+            assert math.isnan(found)
+
+
+@pytest.mark.parametrize("fitting", [1, 3, 5])
+def test_so_many_alternatives_at_a_time_as_their_logits_fit(
+    fitting: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the clean distribution is computed once."""
+    parts, sizes = case("gpt2").model.parts, list[int]()
+    finals = torch.randn(3, 11, parts.d_model, generator=torch.Generator().manual_seed(8))
+    answers = Answers.of(RIGHT, WRONG, parts.device, parts.dtype)
+    metric = Metric("kl", parts, answers, finals[:, 0])
+
+    def counted(parts: Any, final: Tensor) -> Tensor:
+        sizes.append(final.shape[1] if final.ndim == 3 else 0)
+        return unembed(parts, final)
+
+    monkeypatch.setattr("workbench.metrics.metric.unembed", counted)
+    monkeypatch.setattr(
+        "workbench.metrics.metric.LOGIT_BYTES", fitting * 3 * 4 * parts.w_u.shape[1]
+    )
+    metric.of_residual(finals)
+    pieces = [min(fitting, 11 - at) for at in range(0, 11, fitting)]
+    assert sorted(sizes) == sorted([0, *pieces])
+
+
+def test_which_metrics_go_in_steps_and_which_answers_they_have_to_have() -> None:
+    """A method by slopes is refused for the first; pairs without answers for the others."""
+    kinds = {kind.name: kind for kind in BUILT_IN}
+    assert [name for name, kind in kinds.items() if kind.in_steps] == ["accuracy"]
+    assert [name for name, kind in kinds.items() if not kind.answers] == ["kl"]
+    assert [name for name, kind in kinds.items() if kind.wrong_answers] == ["logit_diff"]
+    plain = MetricKind("a", "b")
+    assert not plain.in_steps and plain.answers and plain.wrong_answers

@@ -146,10 +146,11 @@ def test_kernels_named_in_a_configuration_are_not_fetched(
 def test_a_pickle_with_code_is_refused(hostile: Hostile) -> None:
     (hostile.folder / "model.safetensors").unlink()
     with (hostile.folder / "pytorch_model.bin").open("wb") as stream:
-        pickle.dump(Loaded(str(hostile.mark)), stream)
-    assert "cannot be read" in refusal(hostile)
-    torch.save({"weight": Loaded(str(hostile.mark))}, hostile.folder / "pytorch_model.bin")
-    assert "cannot be read" in refusal(hostile)
+        pickle.dump((Loaded(str(hostile.mark)), bytes(10**6)), stream)
+    assert "code, which is never run" in refusal(hostile)
+    weights = {"weight": Loaded(str(hostile.mark)), "other": torch.zeros(10**6)}
+    torch.save(weights, hostile.folder / "pytorch_model.bin")
+    assert "code, which is never run" in refusal(hostile)
 
 
 @pytest.mark.parametrize("where", ["chat_template.jinja", "tokenizer_config.json"])
@@ -214,6 +215,24 @@ def test_weights_of_a_wrapped_model(tmp_path: Path, prefix: str) -> None:
         load_model(str(tmp_path), device="cpu")
 
 
+@pytest.mark.parametrize("head", ["", "score"])
+def test_weights_without_a_head_for_language(tmp_path: Path, head: str) -> None:
+    """As of a base model, or of a classifier."""
+    model, tokenizer = tiny_llama()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = {name: value for name, value in load_file(path).items() if "lm_head" not in name}
+    if head:
+        weights[f"{head}.weight"] = torch.zeros(2, weights["model.norm.weight"].shape[0])
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(WorkbenchError, match="has no unembedding"):
+        load_model(str(tmp_path), device="cpu")
+    save_file({k: v for k, v in weights.items() if "norm" not in k}, path, {"format": "pt"})
+    with pytest.raises(WorkbenchError, match="not whole"):
+        load_model(str(tmp_path), device="cpu")
+
+
 def test_weights_that_hold_nan() -> None:
     model, tokenizer = tiny_llama()
     with torch.no_grad():
@@ -230,6 +249,12 @@ def test_weights_that_hold_nan() -> None:
         ("hidden_size", 10**12),
         ("vocab_size", 1.5),
         ("max_position_embeddings", 2**40),
+        ("vocab_size", 2**23),
+        ("hidden_size", 300_000),
+        ("intermediate_size", 2**23),
+        ("dtype", "nonsense"),
+        ("torch_dtype", ["float32"]),
+        ("dtype", "load"),
     ],
 )
 def test_sizes_that_the_weights_are_not_of_are_refused_before_room_is_made(
@@ -237,6 +262,15 @@ def test_sizes_that_the_weights_are_not_of_are_refused_before_room_is_made(
 ) -> None:
     hostile.change("config.json", **{key: value})
     assert key in refusal(hostile)
+
+
+@pytest.mark.parametrize("family", ["a" * 5000, "b\x1b[31m\u202e" * 40])
+def test_a_family_of_any_name_is_told_in_a_few_of_its_characters(
+    hostile: Hostile, family: str
+) -> None:
+    hostile.change("config.json", model_type=family)
+    said = refusal(hostile)
+    assert said.isprintable() and family[:60] not in said
 
 
 def test_a_tokenizer_larger_than_any_is_not_read(

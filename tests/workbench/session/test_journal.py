@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import json
 import os
 import resource
@@ -292,6 +293,57 @@ def test_the_head_and_the_name_of_a_journal_are_synced(
     monkeypatch.setattr(Path, "replace", renamed)
     Journal.create(path, HEADER).close()
     assert done[:3] == ["head", "name", "folder"]
+
+
+def test_a_journal_is_its_owners_and_its_folder_elsewhere_as_any_other(path: Path) -> None:
+    Journal.create(path, HEADER).close()
+    (beside := path.parent.with_name("beside")).mkdir()
+    rights = [stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent, beside)]
+    assert rights[0] == 0o600 and rights[1] == rights[2]
+
+
+def test_a_journal_that_nobody_holds_any_more_is_let_go(path: Path) -> None:
+    journal = written(path)
+    del journal
+    gc.collect()
+    assert not is_held(path)
+    Journal.open(path)[0].close()
+
+
+def test_what_is_no_file_is_not_waited_for(path: Path) -> None:
+    """A pipe without a writer would block for ever, and with it the list of all sessions."""
+    path.parent.mkdir()
+    os.mkfifo(path)
+    for reads in (read, Journal.open):
+        with pytest.raises(WorkbenchError, match="no ordinary file"):
+            reads(path)
+
+
+def test_a_folder_of_the_state_is_its_owners(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STATE", str(path.parent.parent))
+    Journal.create(path, HEADER).close()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_link_in_the_state_folder_is_not_written_through(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_STATE", str(path.parent))
+    elsewhere = path.parent.with_name("elsewhere.jsonl")
+    written(elsewhere).close()
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    with pytest.raises(WorkbenchError, match="is a symbolic link"):
+        Journal.open(path)
+    assert elsewhere.read_bytes() == before
+
+
+def test_a_broken_first_line_is_nothing_to_cut_before(path: Path) -> None:
+    written(path).close()
+    path.write_bytes(b"garbage\n" + path.read_bytes().split(b"\n", 1)[1])
+    with pytest.raises(WorkbenchError, match="not the journal of a session"):
+        read(path)
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:

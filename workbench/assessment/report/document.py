@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.base.home import without_home
 from workbench.base.text import printable
 
 
@@ -100,8 +101,13 @@ def to_markdown(blocks: Sequence[Block], folder: str) -> str:
     return "\n\n".join(_markdown(block, folder) for block in blocks) + "\n"
 
 
+def _shown(text: str) -> str:
+    """What of a text stands in a report; before any markup, after which no path is one."""
+    return printable(without_home(text))
+
+
 def _escaped(text: str) -> str:
-    return html.escape(printable(text))
+    return html.escape(_shown(text))
 
 
 def _html(block: Block) -> str:
@@ -117,8 +123,8 @@ def _html(block: Block) -> str:
         case Table():
             return _html_table(block)
         case Figure():
-            caption = _escaped(block.caption)
-            return f"<figure>\n{block.svg}\n<figcaption>{caption}</figcaption>\n</figure>"
+            svg, caption = without_home(block.svg), _escaped(block.caption)
+            return f"<figure>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>"
 
 
 def _html_table(table: Table) -> str:
@@ -138,13 +144,13 @@ def _html_table(table: Table) -> str:
 
 
 def _marked(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", printable(text))
+    return _SPECIAL.sub(r"\\\1", _shown(text))
 
 
 def _code(text: str) -> str:
     """Inside HTML's own tag, since a Markdown code span drops spaces and cannot hold a bar."""
     # As entities, so that Markdown sees no markup, and no space is lost at the ends.
-    return "<code>" + "".join(_entity(c) for c in printable(text)) + "</code>"
+    return "<code>" + "".join(_entity(c) for c in _shown(text)) + "</code>"
 
 
 def _entity(char: str) -> str:

@@ -73,7 +73,7 @@ def write_page(blocks: Sequence[Block], path: str | os.PathLike[str]) -> tuple[P
     """
     page = meant_path(path)
     if page.suffix.lower() in HTML:
-        write_bytes(page, without_home(to_html(blocks)).encode("utf-8"))
+        write_bytes(page, to_html(blocks).encode("utf-8"))
         return (page,)
     folder = page.with_name(f"{page.stem}_files")
     figures = [block for block in blocks if isinstance(block, Figure)]
@@ -87,9 +87,10 @@ def write_page(blocks: Sequence[Block], path: str | os.PathLike[str]) -> tuple[P
         ) from None
     for figure in figures:
         target = folder / f"{figure.name}.svg"
-        write_bytes(target, f'<?xml version="1.0" encoding="utf-8"?>\n{figure.svg}\n'.encode())
+        svg = without_home(figure.svg)
+        write_bytes(target, f'<?xml version="1.0" encoding="utf-8"?>\n{svg}\n'.encode())
         written.append(target)
-    write_bytes(page, without_home(to_markdown(blocks, folder.name)).encode("utf-8"))
+    write_bytes(page, to_markdown(blocks, folder.name).encode("utf-8"))
     return tuple(written)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from workbench.base.text import quoted
 from workbench.errors import WorkbenchError
 from workbench.transformer.families.catalogue import FAMILIES
 
@@ -102,7 +103,7 @@ def _other_kind(config: Any, family: str) -> str:
             "its language model by itself and load that."
         )
     return (
-        f"is of the family {family!r}, which is not exact in the workbench yet; "
+        f"is of the family {quoted(family)}, which is not exact in the workbench yet; "
         f"the families that are: {', '.join(FAMILIES)}."
     )
 
