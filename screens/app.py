@@ -6,11 +6,7 @@ it, come in with the thread that loads.
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -29,7 +25,7 @@ from screens.base.pauses import keep_short, set_aside
 from screens.base.tokens import one_line
 from screens.base.worker import leave_without_waiting, owed
 from screens.error_log import ErrorLog
-from screens.hang_up import LOOK, end, is_gone
+from screens.hang_up import end, heed_the_end
 from screens.jobs_app import JobsApp
 from screens.leaving import Leaving
 from screens.navigation import (
@@ -164,20 +160,11 @@ class WorkbenchApp(JobsApp):
         self.call_after_refresh(self.error_log.open)
         if not self.is_headless:
             keep_short()
-            self._heed_termination()
+            heed_the_end(self, lambda: getattr(self._driver, "fileno", None), self._hang_up)
 
-    def _heed_termination(self) -> None:
-        """Asked to end by another process, leave the terminal as it was before."""
-        with suppress(NotImplementedError, RuntimeError):  # Windows; or not in the main thread
-            ended = partial(self.exit, return_code=128 + signal.SIGTERM)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended)
-        self.set_interval(LOOK, self._heed_hang_up)
-
-    def _heed_hang_up(self) -> None:
-        """End once the terminal is gone, wherever the user's shell ignores that."""
-        if is_gone(getattr(self._driver, "fileno", None)):
-            self.error_log.close()
-            end(list(self.sessions), [bench.place.note for bench in self.sessions.benches])
+    def _hang_up(self) -> None:
+        self.error_log.close()
+        end(list(self.sessions), [bench.place.note for bench in self.sessions.benches])
 
     # Screens.
 

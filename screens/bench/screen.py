@@ -76,10 +76,7 @@ class BenchScreen(OneOfSeveral):
         panels = Panels(LayoutKeeper.kept(), id="main")
         yield panels
         yield ProposalStrip(
-            self.session,
-            candidate=panels.candidate,
-            busy=lambda: self.runner.busy,
-            id="proposal",
+            self.session, candidate=panels.candidate, busy=lambda: self.runner.busy, id="proposal"
         )
         yield RuleStrips(self.session, command=self.command, done=self.command_done, id="rules")
         yield DiscoveryLine(self.session, id="discovery")
@@ -290,9 +287,6 @@ class BenchScreen(OneOfSeveral):
     def on_discovery_line_found(self, event: DiscoveryLine.Found) -> None:
         self.discovering.found(event.result)
 
-    def action_detach(self) -> None:
-        self.discovering.detach()
-
     def on_discovery_line_found_nothing(self, event: DiscoveryLine.FoundNothing) -> None:
         self.discovering.found_nothing(event.error)
 
@@ -361,6 +355,7 @@ class BenchScreen(OneOfSeveral):
     action_beside = by(lambda bench: bench.dialogs.beside)
     action_clusters = by(lambda bench: bench.dialogs.clusters)
     action_neurons = by(lambda bench: lambda: bench.dialogs.neurons(bench.cursor().node))
+    action_detach = by(lambda bench: bench.discovering.detach)
     action_flow = by(lambda bench: bench.dialogs.flow)
     action_checkpoints = by(lambda bench: bench.query_one(TrainingStrip).ask)
     action_history = by(lambda bench: bench.dialogs.history)
