@@ -17,6 +17,7 @@ MAX_LINES = 450
 ROOMS = ("workbench", "screens", "tasks")
 LONG_SIGNATURES = {
     # The options of a command.
+    "workbench/benchmarks/assessment.py measure_assessment",
     "workbench/benchmarks/by_role.py measure_by_role",
     "workbench/benchmarks/discovery.py measure_discovery",
     "workbench/benchmarks/engine.py measure",
