@@ -38,6 +38,16 @@ SIDE = 28
 MARKS: dict[Kind, str] = {"reliable": "●", "harmful": "✕", "unreliable": "·"}
 SHARE = 5
 """Cells of a share."""
+NO_EFFECT = "Nothing is done to the model yet, so there is nothing to measure."
+NO_CURVE = "Enter on an intervention draws what the model does over its factor."
+NO_RELIABILITY = (
+    "Enter finds how often each head's own contribution prefers the right answer, and which "
+    "promote wrong ones; then scales the reliable ones up, chosen on one half of the prompts and "
+    "told on the other. It takes a minute or more, in the background."
+)
+OLD = (
+    "This was found on other pairs, or with something else done to the model: enter finds it anew."
+)
 SHOWN = 12
 """Components of a kind that are listed."""
 

@@ -13,8 +13,8 @@ from screens.app import WorkbenchApp
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.screen import BenchScreen
 from screens.interventions.list import InterventionList
-from screens.interventions.screen import NO_EFFECT, VIEWS, InterventionsScreen
-from screens.interventions.text import curve_lines, effect_lines, reliability_lines
+from screens.interventions.screen import VIEWS, InterventionsScreen
+from screens.interventions.text import NO_EFFECT, curve_lines, effect_lines, reliability_lines
 from screens.widgets.choice import Choice
 from screens.widgets.copying import copies_of
 from tests.screens.bench.test_bench import screen_text, settled
@@ -126,6 +126,22 @@ async def test_a_line_is_changed_in_its_place(session: Session) -> None:
         await until(pilot, lambda: session.task.interventions[0] == "a3.h0 * 3", 30)
         assert session.task.interventions == ("a3.h0 * 3", "m1 * 2")
         await until(pilot, lambda: screen.quiet, 30)
+
+
+async def test_enter_does_what_the_line_proposes(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        screen.query_one("#line", Input).value = "m1 * 2"
+        assert isinstance(app.focused, InterventionList)
+        await pilot.press("enter")
+        await until(pilot, lambda: session.task.interventions == ("m1 * 2",), 30)
+        await until(pilot, lambda: screen.quiet, 30)
+        await pilot.press("X")
+        await until(pilot, lambda: not session.task.interventions and screen.quiet, 30)
+        screen.query_one("#line", Input).value = ""
+        await pilot.press("enter")
+        assert isinstance(app.focused, Input), "nothing is proposed: it can be typed"
 
 
 @pytest.mark.parametrize("size", SIZES)
