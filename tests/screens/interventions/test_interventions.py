@@ -179,8 +179,13 @@ async def test_sound_and_faulty_components_are_found_and_scaled(
         held = session.reliability.held
         assert held is not None and held.steering is not None and held.steering.also is not None
         words = said(screen).split()
-        for line in reliability_lines(held, width_of(screen)):
+        lines = list(reliability_lines(held, width_of(screen)))
+        for line in lines:
             assert set(line.plain.split()) <= set(words)
+            assert line.cell_len <= width_of(screen)
+        beside = size[0] > 116
+        assert ("Heads by layer" in lines[0].plain) is beside, "where heads are is seen at once"
+        assert sum("Heads by layer" in line.plain for line in lines) == 1
         if not held.steering.intervention:
             await pilot.press("L")
             await until(pilot, lambda: screen.query_one("#complaint").display)
