@@ -142,7 +142,7 @@ def reliability_lines(found: Reliability, width: int) -> Iterable[Text]:
     else:
         steering = _steering(found.steering, found.map.classes, half)
         for left, right in zip_longest(steering, _components(found, half)):
-            line = Text(end="") if left is None else left.copy()
+            line = Text() if left is None else Text().append_text(left)  # its style is its own
             if right is not None:
                 line.pad_right(half + 2 * GAP - line.cell_len)
                 line.append_text(right)
