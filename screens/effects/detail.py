@@ -13,6 +13,7 @@ from workbench.effects.definitions import DIFFERENCE, METRIC, find_definition
 from workbench.effects.grids import GridMap
 from workbench.effects.map_results import NodeMap
 from workbench.effects.repair_results import NEGATIVE, Repair, SelfRepair
+from workbench.readouts.target import Target
 
 KINDS = {NEGATIVE: "negative: wrote {}", "backup": "backup: wrote {}"}
 TOGETHER = "& drops {} together"
@@ -88,9 +89,10 @@ def title_of_map(found: NodeMap | None, into: str) -> str:
     return f"{where} · {found.metric_name} · {state}"
 
 
-def title_of_repair(definition: str) -> str:
-    """By which definition."""
-    return f"direct against total, {find_definition(definition).source}"
+def title_of_repair(definition: str, target: Target | str | None) -> str:
+    """On which tokens, if they were asked about, and by which definition."""
+    of = f" of {target.words}" if isinstance(target, Target) else ""
+    return f"direct against total{of}, {find_definition(definition).source}"
 
 
 def warning(found: SelfRepair, node: str) -> str:

@@ -36,6 +36,9 @@ ACTIONS = scoped("effects", (
     Action("definition", "percent_sign", "%", "definition",
            "Self-repair by the other definition: Rushing and Nanda's, or McGrath et al.'s.",
            EFFECTS, "Definition of self-repair"),
+    Action("ask", "Q", "Q", "token",
+           "Direct and total effects on the logit of any token, in place of the answers'.", EFFECTS,
+           "Ask about a token"),
     Action("sort", "s", "s", "sort", "Sort the table by the next column; a heading chooses one.",
            EFFECTS),
     Action("jump", "J", "J", "jump", "Jump to a node by typing its name.", EFFECTS),
@@ -59,5 +62,5 @@ MAP_ACTIONS = scoped("effects", (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 FOOTER = ("leave", "view", "into", "ablation", "together", "go_in", "sort", "run(1)", "pair(1)",
-          "mean", "kind", "definition", "type_into", "jump", "write", "cancel")  # fmt: skip
+          "mean", "kind", "definition", "ask", "type_into", "jump", "write", "cancel")  # fmt: skip
 """What the footer offers, the most needed first."""

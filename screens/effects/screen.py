@@ -35,6 +35,7 @@ from screens.effects.repair_list import RepairList
 from screens.effects.role_grid import RoleGrid, of_roles, title_of_roles
 from screens.effects.scatter import draw_scatter
 from screens.effects.writing import ask_and_write
+from screens.readouts.ask_tokens import ask_tokens
 from screens.widgets.changes import put_text
 from screens.widgets.copying import Copies
 from screens.widgets.decisions import Decides, DecisionLine
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from workbench.effects.map_results import NodeMap
     from workbench.effects.repair_results import SelfRepair
     from workbench.effects.role_map_results import RoleMap
+    from workbench.readouts.target import Target
     from workbench.session.session import Session
     from workbench.session.views import Status
 
@@ -99,6 +101,7 @@ class EffectsScreen(PaneSearch, Decides):
         self.compared = RepairRequest()
         self.by_role = RoleRequest()
         self.node = None if node == LOGITS else node
+        self._tokens = ("", "")
         self._plot: PlotextPlot | None = None
 
     def compose(self) -> ComposeResult:
@@ -209,7 +212,7 @@ class EffectsScreen(PaneSearch, Decides):
         elif self.view == ROLES:
             what = title_of_roles(self._by_role(), self.by_role.kind)
         else:
-            what = title_of_repair(self.compared.definition)
+            what = title_of_repair(self.compared.definition, self.compared.target)
         done, share = "", self.computing.done
         if share is not None:
             done = f"{100 * share:.0f}%{PENDING} {BY_NAME['cancel'].shown} stops · "
@@ -353,6 +356,16 @@ class EffectsScreen(PaneSearch, Decides):
         after = names[(names.index(self.compared.definition) + 1) % len(names)]
         self.compared = replace(self.compared, definition=after)
         self.action_panel(TABLE if self.view in (MAP, ROLES) else self.view)
+
+    def action_ask(self) -> None:
+        """Another target of direct and total effects: any token, or again the answers."""
+
+        def go(target: Target | None, texts: tuple[str, str]) -> None:
+            self._tokens = texts
+            self.compared = replace(self.compared, target=target)
+            self.action_panel(TABLE if self.view in (MAP, ROLES) else self.view)
+
+        ask_tokens(self.app, self.session, self._tokens, self.compared.pair, go)
 
     def action_sort(self) -> None:
         self.table.next_sort()

@@ -44,7 +44,12 @@ everything else are then of the model so changed. Lines are done in their order.
 - **a5.h1 * 2**: a head, MLP, neuron (m5.n12) or `input` times a number; several with commas
 - **m3 = VECTOR**: set to a vector; a neuron also to a number
 - **r5 + 3 * VECTOR**: added to the residual before layer 5, or to what a node writes
-- **... at -1**: at the last position; `0,3`, `-2:` as Python counts; all if nothing is said
+- **a5.h1->m7 * 0**: what one reader is given of a node, times a number, set (=) or added to (+);
+  of a head its q, k and v, or one of them (a5.h1->a9.h1<k>)
+- **group:NAME * 2**: every member of a group of the circuit; group:A->group:B all edges between
+- **hide 5..8:last<0..3**: in these layers the last token does not see the first four
+- **... at -1**: at the last position; `0,3`, `-2:` as Python counts; or at a token role (at S2);
+  all if nothing is said
 
 Vectors; `unit:` before one makes its length 1:
 

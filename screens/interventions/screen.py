@@ -27,6 +27,10 @@ from screens.base.worker import Worker, error_sentence
 from screens.interventions.keys import ACTIONS, BY_NAME, FOOTER
 from screens.interventions.list import InterventionList, InterventionRow
 from screens.interventions.text import (
+    NO_CURVE,
+    NO_EFFECT,
+    NO_RELIABILITY,
+    OLD,
     curve_lines,
     draw_curve,
     effect_lines,
@@ -56,17 +60,7 @@ TITLES = {"effect": "effect", "curve": "curve", "reliability": "sound and faulty
 MEASURING = "measuring"
 ASKED = ("of", "place", "own-run")
 """The choices beside sound and faulty components."""
-NO_EFFECT = "Nothing is done to the model yet, so there is nothing to measure."
 ON = dict(zip(OWN_RUNS, ("clean", "corrupted", "difference"), strict=True))
-NO_CURVE = "Enter on an intervention draws what the model does over its factor."
-NO_RELIABILITY = (
-    "Enter finds how often each head's own contribution prefers the right answer, and which "
-    "promote wrong ones; then scales the reliable ones up, chosen on one half of the prompts and "
-    "told on the other. It takes a minute or more, in the background."
-)
-OLD = (
-    "This was found on other pairs, or with something else done to the model: enter finds it anew."
-)
 
 
 class InterventionsScreen(PaneSearch, Screen[None]):
@@ -281,10 +275,13 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         self._complain("")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "also":
+        if event.input.id == "line":
+            self._submit(event.value.strip())
+        else:
             self.action_run()
-            return
-        line, number, done = event.value.strip(), self._amended, self.session.interventions
+
+    def _submit(self, line: str) -> None:
+        number, done = self._amended, self.session.interventions
         try:
             done.parsed(line)
         except WorkbenchError as error:
@@ -349,14 +346,18 @@ class InterventionsScreen(PaneSearch, Screen[None]):
         self._effect = found
 
     def action_run(self) -> None:
+        row, line = self.chosen, self.query_one("#line", Input).value.strip()
         if self.view == "reliability":
             self._find()
-            return
-        row = self.chosen
-        if row is None:
+        elif row is not None:
+            self._go_over(row.number)
+        elif line:  # there is no curve to draw: what the line proposes is meant
+            self._submit(line)
+        else:
             self.action_settings()
-            return
-        number, done = row.number, self.session.interventions
+
+    def _go_over(self, number: int) -> None:
+        done = self.session.interventions
         self.action_panel("curve")
         self._compute("going over factors", lambda **how: done.curve(number, **how), self._drawn)
 

@@ -6,6 +6,7 @@ Nothing here knows a widget or computes a number that the result does not have.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from rich.text import Text
@@ -38,6 +39,18 @@ SIDE = 28
 MARKS: dict[Kind, str] = {"reliable": "●", "harmful": "✕", "unreliable": "·"}
 SHARE = 5
 """Cells of a share."""
+BESIDE, GAP = 116, 2
+"""Cells from which on two halves stand side by side, and how far either keeps from the middle."""
+NO_EFFECT = "Nothing is done to the model yet, so there is nothing to measure."
+NO_CURVE = "Enter on an intervention draws what the model does over its factor."
+NO_RELIABILITY = (
+    "Enter finds how often each head's own contribution prefers the right answer, and which "
+    "promote wrong ones; then scales the reliable ones up, chosen on one half of the prompts and "
+    "told on the other. It takes a minute or more, in the background."
+)
+OLD = (
+    "This was found on other pairs, or with something else done to the model: enter finds it anew."
+)
 SHOWN = 12
 """Components of a kind that are listed."""
 
@@ -115,10 +128,31 @@ def draw_curve(plt: Any, found: AlphaCurve) -> bool:
 
 
 def reliability_lines(found: Reliability, width: int) -> Iterable[Text]:
-    """What scaling does, the components of each kind, and where they are."""
-    if found.steering is not None:
+    """What scaling does, where the components of each kind are, and which they are.
+
+    Where there is room, the second and third stand beside the first.
+    """
+    half = width // 2 - GAP
+    if found.steering is None:
+        yield from _components(found, width)
+    elif width < BESIDE:
         yield from _steering(found.steering, found.map.classes, width)
         yield Text()
+        yield from _components(found, width)
+    else:
+        steering = _steering(found.steering, found.map.classes, half)
+        for left, right in zip_longest(steering, _components(found, half)):
+            line = Text() if left is None else Text().append_text(left)  # its style is its own
+            if right is not None:
+                line.pad_right(half + 2 * GAP - line.cell_len)
+                line.append_text(right)
+            yield line
+    yield Text()
+    yield from prose(found.map.definition, width, "dim")
+
+
+def _components(found: Reliability, width: int) -> Iterable[Text]:
+    """Where the components of each kind are, and which."""
     yield from _map(found.map, width)
     for kind in KINDS:
         own = found.map.of_kind(kind)
@@ -137,8 +171,6 @@ def reliability_lines(found: Reliability, width: int) -> Iterable[Text]:
         if len(own) > SHOWN:
             more = f"and {len(own) - SHOWN:,} more: {{key:interventions.copy}} copies all of them"
             yield Text(keyed(more), "dim")
-    yield Text()
-    yield from prose(found.map.definition, width, "dim")
 
 
 def _map(found: ReliabilityMap, width: int) -> Iterable[Text]:
@@ -161,25 +193,29 @@ def _map(found: ReliabilityMap, width: int) -> Iterable[Text]:
 
 
 def _steering(found: Steering, classes: Sequence[str], width: int) -> Iterable[Text]:
+    """What was chosen and does elsewhere, then all that were tried."""
     yield heading("Reliable components scaled up: likeliest token right")
-    yield Text(fit(f"{'so many × factor':18}{_names(classes)}", width).rstrip(), "dim")
+    names = fit(f"{'':18}{_names(classes)}", width).rstrip()
+    if found.intervention:
+        yield from prose(f"Chosen on the first half: {found.intervention}", width, "bold")
+        yield Text(names, "dim")
+        yield Text(f"{'other half':<18}{_shares(found.told_before)}  as it is")
+        yield Text(f"{'':18}{_shares(found.told_after)}  scaled")
+        if found.also is not None:
+            yield _also(found.also)
+        before, after = plain(found.perplexity_before, 2), plain(found.perplexity_after, 2)
+        yield Text(f"{'perplexity':<18}{before} as it is, {after} scaled, of plain English")
+        yield from prose(found.definition, width, "dim")
+    else:
+        yield from prose("No number and factor does better than the model as it is.", width)
+    yield Text()
+    yield heading("Tried on the first half")
+    yield Text(f"{'so many × factor':18}{names[18:]}", "dim")
     yield Text(f"{'as it is':<18}{_shares(found.before)}")
     for point in found.grid:
         best = (point.number, point.factor) == (found.number, found.factor)
         name = f"{point.number} × {point.factor:g}"
         yield Text(f"{name:<18}{_shares(point.accuracy)}", "bold" if best else "")
-    yield Text()
-    if not found.intervention:
-        yield from prose("No number and factor does better than the model as it is.", width)
-        return
-    yield from prose(f"Chosen on the first half: {found.intervention}", width, "bold")
-    yield Text(f"{'other half':<18}{_shares(found.told_before)}  as it is")
-    yield Text(f"{'':18}{_shares(found.told_after)}  scaled")
-    if found.also is not None:
-        yield _also(found.also)
-    before, after = plain(found.perplexity_before, 2), plain(found.perplexity_after, 2)
-    yield Text(f"{'perplexity':<18}{before} as it is, {after} scaled, of plain English")
-    yield from prose(found.definition, width, "dim")
 
 
 def _also(found: OnAnotherTask) -> Text:

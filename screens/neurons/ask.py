@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 
 from textual.screen import Screen
 
@@ -39,11 +41,10 @@ def ask_faithfulness(
     """Ask for which faithfulness an MLP is narrowed; a little less than now is proposed."""
 
     def check(text: str) -> str | None:
-        try:
-            float(text)
-        except ValueError:
-            return "Type a faithfulness, such as 0.9."
-        return None
+        with suppress(ValueError):
+            if math.isfinite(float(text)):
+                return None
+        return "Type a faithfulness, such as 0.9."
 
     def answer(text: str | None) -> None:
         if text is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,14 +79,20 @@ def _map(grid: Grid, width: int) -> list[Content]:
         return _token_map(grid, values, width)
     largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0
     label = min(MOST_LABEL, max((cell_len(show_token(row)) for row in grid.rows), default=1))
-    units = "".join(f"{column % 10} " for column in range(len(grid.columns)))
-    rows = [Content.styled(f"{'':{label + 5}}{units}", QUIET)]
+    rows = [Content.styled(f"{'':{label + 5}}{head}", QUIET) for head in _counted(grid.columns)]
     for number, (token, row) in enumerate(zip(grid.rows, values, strict=True)):
         cells = "".join(_cell(float(value), largest) for value in row)
         name = fit(show_token(token, label), label)
         rows.append(Content.assemble(f"{number:>3} {name} ", (cells, "$text-primary")))
     at_most = f"largest {signed(largest, digits_of(largest))} {grid.unit}; "
     return [*rows, *quiet(at_most + legend(), max(width, len(SHADES) * 7))]
+
+
+def _counted(columns: Sequence[str]) -> list[str]:
+    """The numbers of a map's columns, two cells each; above the units the tens, if there are."""
+    tens = "".join(str(n // 10 if n % 10 == 0 and n else " ").ljust(2) for n in range(len(columns)))
+    units = "".join(f"{n % 10} " for n in range(len(columns)))
+    return [tens, units] if tens.strip() else [units]
 
 
 def _token_map(grid: Grid, values: NDArray[np.float64], width: int) -> list[Content]:
@@ -132,6 +139,10 @@ def _number(text: str) -> str:
     return text.replace("-", MINUS) if _NUMBER.fullmatch(text) else text
 
 
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text.replace(MINUS, "-")) is not None
+
+
 def _table(table: Rows, width: int) -> list[Content]:
     tokens = [column == TOKEN for column in table.columns]
     shown = [
@@ -143,9 +154,13 @@ def _table(table: Rows, width: int) -> list[Content]:
     ]
     columns = list(zip(table.columns, *shown, strict=True))
     widths = [max(map(cell_len, column)) for column in columns]
+    sides: list[Literal["left", "right"]] = [
+        "right" if not token and all(map(_is_number, column[1:])) else "left"
+        for token, column in zip(tokens, columns, strict=True)
+    ]
 
     def row(texts: Sequence[str]) -> str:
-        line = "  ".join(fit(text, cells) for text, cells in zip(texts, widths, strict=True))
+        line = "  ".join(map(fit, texts, widths, sides))
         return fit(line, width).rstrip()
 
     head = Content.styled(row(table.columns), QUIET)

@@ -8,11 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.base.text import shown_path
+from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.circuits.circuit import Circuit
     from workbench.circuits.graph import Graph
     from workbench.formats.chosen import FileSelection
+
+
+def pair_index(pair: int | None, n_pairs: int) -> int | None:
+    """The index of a pair from its number: people count from 1, scripts from 0.
+
+    Raises:
+        WorkbenchError: the task has no such pair.
+    """
+    if pair is not None and pair > n_pairs:
+        raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
+    return None if pair is None else pair - 1
 
 
 def check_circuit(path: Path, selection: FileSelection | None = None) -> None:

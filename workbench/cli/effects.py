@@ -9,6 +9,7 @@ import typer
 
 from workbench.base.progress import Progress
 from workbench.cli import console, output
+from workbench.cli.checks import pair_index
 from workbench.cli.options import Json, PlotFile, experiment_options
 from workbench.effects.definitions import (
     COLUMNS,
@@ -71,7 +72,7 @@ def effects(
             experiment,
             into,
             run=run,
-            pair=None if pair is None else pair - 1,  # people count from 1, scripts from 0
+            pair=pair_index(pair, experiment.n_pairs),
             exact=not estimate,
             progress=lambda fraction: progress("Ablating each node", fraction),
         )
@@ -151,7 +152,9 @@ def repair(
         def tell(fraction: float) -> None:
             progress("Ablating each node", fraction)
 
-        index = None if pair is None else pair - 1  # people count from 1, scripts from 0
+        index = pair_index(pair, experiment.n_pairs)
+        if position is not None:
+            _check_position(experiment, position)
         named = next((t for t in target or () if t in TARGETS and len(target or ()) == 1), None)
         found: SelfRepair | Joint
         if joint:
@@ -180,6 +183,16 @@ def repair(
     else:
         _list_repair(found, sort, top)
     _written(out)
+
+
+def _check_position(experiment: Experiment, position: int) -> None:
+    """Refuse a position, -1 the last, that no prompt has; in the words of the option."""
+    longest = max(group.length for group in experiment.batch.groups)
+    if position < -longest:
+        raise WorkbenchError(
+            f"Position {position} is before the first token of the longest prompt; choose one from "
+            f"{-longest} to -1."
+        )
 
 
 def _prepared(settings: ExperimentSettings, progress: Progress) -> Experiment:

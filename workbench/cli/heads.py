@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from workbench.cli import console, output
+from workbench.cli.checks import pair_index
 from workbench.cli.options import Json, experiment_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
@@ -94,6 +96,8 @@ def heads(
         there = -1
     table = _measured(settings, given, there, pair, run)
     chosen = set(table.matching(filter_))
+    if not chosen:
+        warnings.warn(f"no head matches the filter {filter_!r}.", stacklevel=2)
     shown = [head for head in table.ordered(sort) if head in chosen][:top]
     if to is not None:
         _write(table, shown, to)
@@ -129,8 +133,7 @@ def _measured(
 
         model = settings.load_model(progress)
         experiment = prepare(model, settings.task, settings, progress) if settings.task else None
-        if experiment is not None and pair is not None and pair > experiment.n_pairs:
-            raise WorkbenchError(f"There is no pair {pair}; the task has {experiment.n_pairs}.")
+        index = None if experiment is None else pair_index(pair, experiment.n_pairs)
         if experiment is not None and isinstance(there, str):
             experiment.batch.roles.index(there)  # before what takes seconds
         table = find_heads(
@@ -142,7 +145,6 @@ def _measured(
         )
         if experiment is None or there is None:
             return table
-        index = None if pair is None else pair - 1  # people count from 1, scripts from 0
         return heads_at(experiment, there, pair=index, run=run, table=table)
 
 

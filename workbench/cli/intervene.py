@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import console, output
+from workbench.cli.checks import pair_index
 from workbench.cli.options import Json, Selecting, experiment_options, selecting_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.intervention_groups import PREFIX, parse_with_groups
@@ -110,8 +111,7 @@ def intervene(
         groups = () if loaded is None else loaded.groups
         every = [_parsed(*one, groups, model.graph) for one in asked]
         plain = prepare(model, settings.task, settings, progress)
-        if pair > plain.n_pairs:
-            raise WorkbenchError(f"There is no pair {pair}: there are {plain.n_pairs}.")
+        pair_index(pair, plain.n_pairs)
         curve = None
         with memory_errors(NO_MEMORY):
             done = with_interventions(plain, every)

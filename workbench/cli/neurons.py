@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from workbench.cli import console, output
-from workbench.cli.checks import check_circuit, read_circuit
+from workbench.cli.checks import check_circuit, pair_index, read_circuit
 from workbench.cli.options import Json, Selecting, experiment_options, selecting_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
@@ -122,10 +122,7 @@ def neurons(
         model = settings.load_model(progress)
         given = None if circuit is None else read_circuit(circuit, selection, model.graph)
         experiment = prepare(model, settings.task, settings, progress)
-        n_pairs = experiment.batch.n_pairs
-        if pair is not None and pair > n_pairs:
-            raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
-        index = None if pair is None else pair - 1  # people count from 1, scripts from 0
+        index = pair_index(pair, experiment.n_pairs)
         where = position if role is None else role
         if promoting:
             results: Any = _search(model, promoting, top)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import console, output
+from workbench.cli.checks import pair_index
 from workbench.cli.options import Json, PlotFile, experiment_options
 from workbench.engine.patch_points import KINDS, check_kind
 from workbench.experiment.settings import ExperimentSettings
@@ -48,7 +49,7 @@ def patch(
             experiment,
             what,
             run=run,
-            pair=None if pair is None else pair - 1,  # people count from 1, scripts from 0
+            pair=pair_index(pair, experiment.n_pairs),
             progress=lambda fraction: progress("Patching", fraction),
         )
         if out is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from workbench.cli import console, output
-from workbench.cli.checks import check_circuit, read_circuit
+from workbench.cli.checks import check_circuit, pair_index, read_circuit
 from workbench.cli.options import (
     Json,
     PlotFile,
@@ -153,10 +153,7 @@ def readout(
         chosen = None if circuit is None else read_circuit(circuit, selection, model.graph)
         done = () if chosen is None else interventions_of(chosen)
         experiment = prepare(model, settings.task, settings, progress, done)
-        n_pairs = experiment.batch.n_pairs
-        if pair is not None and pair > n_pairs:
-            raise WorkbenchError(f"There is no pair {pair}; the task has {n_pairs}.")
-        index = None if pair is None else pair - 1  # people count from 1, scripts from 0
+        index = pair_index(pair, experiment.n_pairs)
         asked = find_target(experiment.batch, target or (), distractor or (), pair=index)
         found = read_out(
             experiment,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workbench.cli import console, output
+from workbench.cli.checks import pair_index
 from workbench.cli.options import Json, experiment_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.interventions import parse_factors
@@ -76,8 +77,7 @@ def reliability(
     if role is not None and position != -1:
         raise WorkbenchError("Name a --position or a --role, not both.")
     how = _settings(neurons, sound, harm, share, order, numbers, factors)
-    # People count from 1, scripts from 0.
-    how = replace(how, position=role or position, pair=None if pair is None else pair - 1, run=run)
+    how = replace(how, position=role or position, run=run)
     settings = settings.checked()
     if also is not None:
         check_task(also)
@@ -90,8 +90,7 @@ def reliability(
 
         model = settings.load_model(progress)
         experiment = prepare(model, settings.task, settings, progress)
-        if pair is not None and pair > experiment.n_pairs:
-            raise WorkbenchError(f"There is no pair {pair}; the task has {experiment.n_pairs}.")
+        how = replace(how, pair=pair_index(pair, experiment.n_pairs))
         other = None
         if also is not None:
             own = replace(settings, task=also, metric=None, pairs=None, means=None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli import console, output
+from workbench.cli.checks import pair_index
 from workbench.cli.options import Json, experiment_options
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
@@ -54,8 +55,7 @@ def why(
         experiment = prepare(settings.load_model(progress), settings.task, settings, progress)
         from workbench.readouts.attention_sources import attention_sources, attention_without
 
-        # People count pairs from 1, scripts from 0.
-        index = None if pair is None else pair - 1
+        index = pair_index(pair, experiment.n_pairs)
         places = [_place(where) for where in (query, key)]
         if index is None and any(isinstance(where, int) for where in places):
             places = [_role(experiment.batch.roles, where) for where in places]

@@ -9,6 +9,7 @@ faithfulness still holds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,6 +59,8 @@ def sufficient(
         raise WorkbenchError(
             "The metric is the same on clean and corrupted prompts: there is no faithfulness."
         )
+    if faithfulness is not None and not math.isfinite(faithfulness):
+        raise WorkbenchError(f"{faithfulness} is no faithfulness: ask for a number, such as 0.9.")
     asked = whole - LOST * abs(whole) if faithfulness is None else faithfulness
     if whole < asked:
         raise WorkbenchError(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
     from workbench.readouts.activations import RunChoice
 
-DIGITS = 6
-"""Significant digits of a logit."""
+DIGITS = 4
+"""Decimals of a logit."""
 
 
 def beside_circuit(
@@ -69,7 +69,7 @@ def beside_circuit(
     rest = sorted(chosen[len(named) :], key=lambda token: -float(model[token]))
     ids = [*head, *rest]
     rows = tuple(
-        (text, *(f"{value:.{DIGITS}g}" for value in (model[i], circuit[i], circuit[i] - model[i])))
+        (text, *map(_told, (model[i], circuit[i], circuit[i] - model[i])))
         for text, i in zip(experiment.batch.encoding.pieces(ids), ids, strict=True)
     )
     lens = "Logit lens" if through is None else "Jacobian lens"
@@ -80,6 +80,10 @@ def beside_circuit(
         rows,
         definition(experiment, node, "clean", through) + note(InCircuit(run.circuit)),
     )
+
+
+def _told(value: Tensor) -> str:
+    return f"{round(float(value), DIGITS) + 0.0:.{DIGITS}f}"  # no negative zero
 
 
 def _extremes(both: list[Tensor], k: int) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.base.text import printable
+from workbench.base.text import counted, printable
 from workbench.base.transfers import array_of, kept_index, uploaded
 from workbench.errors import WorkbenchError
 from workbench.readouts.activations import Activations, RunChoice, each_run, place_of
@@ -88,7 +88,7 @@ def curve_by_answer(
         read += len(pairs[key])
     shown = "" if place.run == "clean" else f", {RUN_WORDS[place.run]}"
     return Grid(
-        f"Lens of {node} {position_words(position)} by answers, {read} prompts{shown}",
+        f"Lens of {node} {position_words(position)} by answers, {counted(read, 'prompt')}{shown}",
         tuple(names),
         tuple(label for label, _ in labels),
         array_of(torch.stack(rows)),

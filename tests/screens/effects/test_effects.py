@@ -16,6 +16,7 @@ from screens.bench.screen import BenchScreen
 from screens.effects.node_grid import NodeGrid
 from screens.effects.repair_list import RepairList
 from screens.effects.screen import EffectsScreen
+from screens.readouts.ask_tokens import AskTokens
 from screens.widgets.ask_path import AskPath
 from screens.widgets.node_jump import Jump
 from tests.screens.bench.test_bench import screen_text, settled
@@ -133,6 +134,38 @@ async def test_ablation_run_and_prompt_are_the_screens_own(session: Session) -> 
         assert found is not None
         assert (found.run, found.pair, found.definition) == ("clean", None, REMOVAL)
         assert session.status() == before and session._engine.experiment.ablation == "patching"
+
+
+async def test_any_token_can_be_asked_about(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("Q")
+        await until(pilot, lambda: isinstance(app.screen, AskTokens))
+        app.screen.query_one("#target", Input).value = "no such token"
+        await pilot.press("enter")
+        assert isinstance(app.screen, AskTokens), "it is told there, and nothing is asked"
+        app.screen.query_one("#target", Input).value = "#7"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen)
+        await rested(pilot, screen)
+        found, target = screen.table.found, session.readouts.target(["#7"])
+        assert found is not None and target is not None and screen.compared.target == target
+        wanted = self_repair(session._engine.experiment, target=target)
+        np.testing.assert_allclose(
+            [(row.direct, row.total) for row in found.rows],
+            [(row.direct, row.total) for row in wanted.rows],
+            atol=1e-5,
+        )
+        assert target.words[:8] in screen_text(app) and target.words in found.target
+        await pilot.press("Q")
+        await until(pilot, lambda: isinstance(app.screen, AskTokens))
+        assert app.screen.query_one("#target", Input).value == "#7"
+        app.screen.query_one("#target", Input).value = ""
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen)
+        await rested(pilot, screen)
+        assert screen.compared.target is None
 
 
 @pytest.mark.parametrize("size", SIZES)

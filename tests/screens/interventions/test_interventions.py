@@ -13,8 +13,8 @@ from screens.app import WorkbenchApp
 from screens.bench.circuit_tree import CircuitTree
 from screens.bench.screen import BenchScreen
 from screens.interventions.list import InterventionList
-from screens.interventions.screen import NO_EFFECT, VIEWS, InterventionsScreen
-from screens.interventions.text import curve_lines, effect_lines, reliability_lines
+from screens.interventions.screen import VIEWS, InterventionsScreen
+from screens.interventions.text import NO_EFFECT, curve_lines, effect_lines, reliability_lines
 from screens.widgets.choice import Choice
 from screens.widgets.copying import copies_of
 from tests.screens.bench.test_bench import screen_text, settled
@@ -128,6 +128,23 @@ async def test_a_line_is_changed_in_its_place(session: Session) -> None:
         await until(pilot, lambda: screen.quiet, 30)
 
 
+async def test_enter_does_what_the_line_proposes(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        screen.query_one("#line", Input).value = "m1 * 2"
+        assert isinstance(app.focused, InterventionList)
+        await pilot.press("enter")
+        await until(pilot, lambda: session.task.interventions == ("m1 * 2",), 30)
+        await until(pilot, lambda: screen.quiet, 30)
+        await pilot.press("X")
+        await until(pilot, lambda: not session.task.interventions and screen.quiet, 30)
+        line = screen.query_one("#line", Input)
+        line.value = ""
+        await pilot.press("enter")
+        assert screen.focused is line, "nothing is proposed: it can be typed"
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_enter_draws_the_curve(session: Session, size: tuple[int, int]) -> None:
     session.interventions.add("a3.h0 * 0")
@@ -163,8 +180,13 @@ async def test_sound_and_faulty_components_are_found_and_scaled(
         held = session.reliability.held
         assert held is not None and held.steering is not None and held.steering.also is not None
         words = said(screen).split()
-        for line in reliability_lines(held, width_of(screen)):
+        lines = list(reliability_lines(held, width_of(screen)))
+        for line in lines:
             assert set(line.plain.split()) <= set(words)
+            assert line.cell_len <= width_of(screen)
+        beside = size[0] > 116
+        assert ("Heads by layer" in lines[0].plain) is beside, "where heads are is seen at once"
+        assert sum("Heads by layer" in line.plain for line in lines) == 1
         if not held.steering.intervention:
             await pilot.press("L")
             await until(pilot, lambda: screen.query_one("#complaint").display)

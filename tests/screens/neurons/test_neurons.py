@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from screens.app import WorkbenchApp
 from screens.base.numbers import plain, signed
@@ -122,6 +122,11 @@ async def test_neurons_are_dropped_narrowed_and_taken_back_with_faithfulness(
         assert session.neurons.kept("m1") is None and f"{n} ·" in title(screen)
         await pilot.press("percent_sign")
         await until(pilot, lambda: isinstance(app.screen, Ask))
+        proposed = app.screen.query_one(Input).value
+        app.screen.query_one(Input).value = "nan"
+        await pilot.press("enter")
+        assert isinstance(app.screen, Ask), "not a number"
+        app.screen.query_one(Input).value = proposed
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is screen)
         await until(pilot, lambda: screen.quiet and "narrowing" not in title(screen), 30)

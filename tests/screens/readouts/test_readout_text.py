@@ -36,7 +36,7 @@ from workbench.readouts.results import (
     ResidualRow,
     TokenValue,
 )
-from workbench.readouts.shapes import RANK, Series
+from workbench.readouts.shapes import RANK, Grid, Rows, Series
 
 NASTY = (
     "[red]markup[/red]",
@@ -257,3 +257,19 @@ def test_ranks_are_counted_and_have_no_sign() -> None:
     text = draw_shape(shape, 60).plain
     assert "1,425.5" in text and " 1 " in text and "+" not in text
     assert "layer 0" in text, "a depth, not a token with a space in it"
+
+
+def test_numbers_of_a_table_stand_under_one_another() -> None:
+    rows = (("97", "6.9458", "-0.0736"), (" cat", "-12.5000", "0.5000"))
+    drawn = draw_shape(Rows("Both", ("token", "model", "difference"), rows), 60).plain
+    (head, first, second), right = drawn.split("\n")[1:4], len("token     model")
+    assert head[:right] == "token     model" and first.startswith("97 ")
+    assert first[:right].endswith("6.9458") and second[:right].endswith("−12.5000")
+
+
+def test_a_wide_map_counts_its_tens() -> None:
+    labels = tuple(f"{year:02d}" for year in range(21))
+    drawn = draw_shape(Grid("Years", ("a",), labels, np.zeros((1, 21))), 80).plain
+    tens, units = drawn.split("\n")[1:3]
+    assert units.split() == [str(n % 10) for n in range(21)]
+    assert [tens[units.index("0") + 2 * n] for n in (0, 10, 20)] == [" ", "1", "2"]

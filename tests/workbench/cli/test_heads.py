@@ -53,6 +53,15 @@ def test_heads_on_the_prompts_from_a_role(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out)["at"]["position"] == -1
 
 
+def test_a_filter_that_no_head_passes_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["heads", "known", "--device", "cpu", "--filter", "no-such-head"]
+    assert main(arguments) == 0
+    assert "no head matches the filter 'no-such-head'" in capsys.readouterr().err
+    assert main([*arguments, "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["heads"] == [] and "no head matches" in value["warnings"][0]
+
+
 def test_without_a_task_and_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["heads", "known", "--given", "embedding", "--device", "cpu", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)

@@ -90,6 +90,7 @@ def test_what_suffices_is_written_and_evaluates_so(
         ((*OF, "--node", "m99"), "no node or input 'm99'"),
         ((*OF, "--neuron", "m0.n9999"), "no neuron 9999"),
         ((*OF, "--neuron", "m0"), "is no neuron"),
+        ((*OF, "--node", "m0", "--suffice", "--faithfulness", "nan"), "nan is no faithfulness"),
         ((*OF, "--node", "m0", "--pair", "9"), "no pair 9"),
         (("pocket", "--promoting", "xyzzy"), "has to be exactly one"),
     ],
