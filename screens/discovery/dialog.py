@@ -30,8 +30,8 @@ FIRST_SHARE, FIRST_LEAST, FIRST_MOST = 0.05, 10, 200
 SHARE_OF_NODES, LEAST_NODES = 0.25, 3
 """The same of nodes; each brings all edges between those that are selected."""
 
-LEAST_LISTED = 6
-BESIDE = 18  # lines of the screen that the list of methods leaves to the rest of the box
+LEAST_LISTED = 4
+BESIDE = 20  # lines of the screen that the list of methods leaves to the rest of the box
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class DiscoverDialog(Dialog[DiscoveryRequest]):
         with Vertical(classes="box wide"):
             title = "as a job" if self.detached else "the method"
             yield Static(Text(f"Discover a circuit: {title}"), classes="title")
-            yield NameList(id="methods")
+            yield NameList(id="methods", choosing=True)
             yield Static(id="definition")
             roles = self.session.can_split
             yield OptionFields(self.n, threshold, roles=roles)

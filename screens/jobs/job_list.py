@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from screens.base.actions import keyed
 from screens.base.numbers import seconds, whole_percent
 from screens.base.tokens import fit, one_line
 from screens.widgets.line_list import POINTER, LineList
@@ -49,7 +50,10 @@ its session, also after that was closed and resumed.
         return Table("jobs", COLUMNS, tuple(tuple(row[name] for name in COLUMNS) for row in told))
 
     def empty(self) -> str:
-        return "There are no jobs."
+        return keyed(
+            "There are no jobs: {key:bench.detach} on the bench makes one, or a command with "
+            "--detach."
+        )
 
     def heading(self, width: int) -> Text:
         return Text(

@@ -101,6 +101,8 @@ class JobsScreen(Screen[None]):
 
     def _title(self) -> str:
         rows = self.jobs.rows
+        if not rows:
+            return "Jobs  none"
         running = sum(row.state == "running" for row in rows)
         return f"Jobs  {count(len(rows))}, {count(running)} running"
 

@@ -18,7 +18,11 @@ WORDS = 24  # cells below which the words beside a name say too little to be sho
 
 
 class NameList(LineList[Name]):
-    """The list. A click takes a name at once."""
+    """The list. A click takes a name at once.
+
+    Args:
+        choosing: the name under the cursor is what is chosen, also while the list has no focus.
+    """
 
     class Clicked(Message):
         """A name was clicked."""
@@ -28,12 +32,16 @@ class NameList(LineList[Name]):
             self.names = names
             self.name = name
 
+    def __init__(self, *, id: str | None = None, choosing: bool = False) -> None:
+        super().__init__(id=id)
+        self._choosing = choosing
+
     def key(self, row: Name) -> str:
         return row[0]
 
     def line(self, row: Name, width: int, under_cursor: bool) -> Text:
         name = one_line(row[0])
-        text = Text(f"{POINTER} " if under_cursor and self.has_focus else "  ")
+        text = Text(f"{POINTER} " if under_cursor and (self.has_focus or self._choosing) else "  ")
         widest = min(max(len(name) for name, _ in self.rows), width - 3)
         text.append(fit(name, widest) + "  ")
         if width - text.cell_len >= WORDS:
