@@ -98,6 +98,7 @@ class TrainingStrip(Widget):
             if self._followed is None:
                 return
             self.set_class(True, "-on")
+            self.screen.set_class(True, "-training")
             self._thread = Worker(self, "training")
         of = self._followed.what()
         if of == self._of:

@@ -52,6 +52,18 @@ async def known(pilot: Pilot[None], app: WorkbenchApp) -> dict[int, AtCheckpoint
     return {one.step or 0: row for one, row in strip(app).rows.items()}
 
 
+async def test_a_toast_lies_over_none_of_it(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await known(pilot, app)
+        app.notify("Some words.")
+        await until(pilot, lambda: bool(app.screen.query("Toast")))
+        await pilot.pause()
+        status = app.screen.query_one("#status").region
+        assert app.screen.query_one("Toast").region.bottom <= status.y
+
+
 async def test_the_strip_follows_the_circuit(session: Session) -> None:
     app = WorkbenchApp(session=session)
     async with app.run_test(size=(80, 24)) as pilot:
