@@ -54,14 +54,14 @@ async def known(pilot: Pilot[None], app: WorkbenchApp) -> dict[int, AtCheckpoint
 
 async def test_a_toast_lies_over_none_of_it(session: Session) -> None:
     app = WorkbenchApp(session=session)
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await settled(pilot)
         await known(pilot, app)
-        app.notify("Some words.")
+        app.notify("Some words.", timeout=60)
         await until(pilot, lambda: bool(app.screen.query("Toast")))
         await pilot.pause()
         status = app.screen.query_one("#status").region
-        assert app.screen.query_one("Toast").region.bottom <= status.y
+        assert all(toast.region.bottom <= status.y for toast in app.screen.query("Toast"))
 
 
 async def test_the_strip_follows_the_circuit(session: Session) -> None:
