@@ -38,6 +38,10 @@ class JobsApp(App[None]):
         self._looking = False
         self.set_interval(LOOK, self.look_for_jobs)
 
+    def on_unmount(self) -> None:
+        """Beside what the app itself does."""
+        self._jobs.stop()
+
     def look_for_jobs(self) -> None:
         """Bring in what jobs of the open sessions have found, in a thread."""
         sessions = list(self.sessions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from screens.bench.screen import BenchScreen
 from screens.clusters.screen import ClustersScreen
 from screens.discovery.dialog import DiscoverDialog
 from screens.jobs.screen import JobsScreen
+from tests.screens.bench.test_bench import settled
 from tests.support.cases.session_cases import expand_all
 from tests.support.jobs_here import compute, jobs_here
 from tests.support.tiny_sessions import tiny_session, until
@@ -166,3 +168,14 @@ async def test_the_list_stops_goes_on_and_removes(
             await until(pilot, lambda: not isinstance(app.screen, JobsScreen))
     with pytest.raises(Exception, match="no job"):
         find_folder("stopped")
+
+
+async def test_an_app_that_ends_leaves_no_thread(session: Session) -> None:
+    before = set(threading.enumerate())
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+    left = [thread for thread in set(threading.enumerate()) - before if thread.name != "weights_0"]
+    for thread in left:
+        thread.join(10)
+    assert not [thread.name for thread in left if thread.is_alive()]
