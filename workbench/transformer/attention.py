@@ -71,6 +71,11 @@ def project_shared(
             out = out[..., _on_device(_weight_heads(attention, which, heads), out), :]
         return out.permute(3, 0, 1, 2, 4)
     weight, bias = attention.weight(which), attention.bias(which)
+    if weight.stride(0) == 0:  # of a latent, which all heads share
+        n = len(weight) if heads is None else len(heads)
+        latent = normed @ weight[0]
+        latent = latent if bias is None else latent + bias[0]
+        return latent.expand(n, *latent.shape)
     if heads is not None:
         index = _on_device(_weight_heads(attention, which, heads), weight)
         weight = weight[index]

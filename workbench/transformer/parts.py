@@ -64,7 +64,10 @@ class Attention:
         interleaved: a head's neighbouring dimensions are rotated against each other (GPT-J,
             Cohere), not its two halves.
         steps: what happens to q, k and v between projection and rotation, a norm of each head's
-            values (Qwen3) or clipping (OLMo); None each where nothing does.
+            values (Qwen3), clipping (OLMo), or what each head makes of a latent (DeepSeek); None
+            each where nothing does.
+        d_qk: how wide queries and keys are where they come out of a latent: the weights are then
+            onto the latent, those of all heads one and the same. None: as wide as the weight is.
         joint: norms over the queries of all heads together and over all keys (OLMo 2), None each
             where there is none. A head's query is then what it is when all heads read its input.
         multiplier: factor on all that the layer's attention writes, the bias too (Granite).
@@ -93,6 +96,7 @@ class Attention:
     interleaved: bool = False
     steps: tuple[Step | None, Step | None, Step | None] = (None, None, None)
     joint: tuple[nn.Module | None, nn.Module | None, None] = (None, None, None)
+    d_qk: int | None = None
     multiplier: float = 1.0
     edit: HeadEdit | None = None
     hidden: Tensor | None = None
@@ -100,6 +104,18 @@ class Attention:
     def weight(self, which: int) -> Tensor:
         """[head or kv_head, d_model, d_head] of q (0), k (1) or v (2)."""
         return (self.w_q, self.w_k, self.w_v)[which]
+
+    def different_weights(self, which: int) -> Tensor:
+        """The same, but [1, d_model, width] where it is one for all heads (a latent)."""
+        weight = self.weight(which)
+        return weight[:1] if weight.stride(0) == 0 else weight
+
+    @property
+    def d_head(self) -> int:
+        """Width of a head's query, key and value: of the widest, where these differ."""
+        if self.d_qk is None:
+            return int(self.w_q.shape[2])
+        return max(self.d_qk, int(self.w_o.shape[1]))
 
     def bias(self, which: int) -> Tensor | None:
         """Bias of the queries, keys or values (0, 1, 2); None if there is none."""
@@ -223,7 +239,13 @@ class ModelParts:
     @property
     def d_head(self) -> int:
         """Width of a head; of the widest, where layers differ (Gemma 4)."""
-        return max(int(layer.attention.w_q.shape[2]) for layer in self.layers)
+        return max(layer.attention.d_head for layer in self.layers)
+
+    @property
+    def d_projected(self) -> int:
+        """Width of what a head's projection puts out: d_head, or the widest latent (DeepSeek)."""
+        weights = (layer.attention.weight(i) for layer in self.layers for i in range(3))
+        return max(int(weight.shape[2]) for weight in weights)
 
     @property
     def d_model(self) -> int:

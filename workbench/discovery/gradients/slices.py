@@ -402,6 +402,6 @@ def table_bytes(parts: ModelParts, rows: int | None = None, *, tight: bool = Fal
     made = block * (graph.n_sources + columns + graph.head_inputs_per_layer) * parts.d_model * size
     held = held_bytes(parts, tight=tight)
     if rows is not None:
-        width = graph.head_inputs_per_layer * parts.d_head + 2 * parts.d_model
+        width = graph.head_inputs_per_layer * parts.d_projected + 2 * parts.d_model
         held = min(held + rows * width * size, len(parts.layers) * rows * width * size)
     return made + held + 2 * graph.n_sources * graph.n_destinations * FLOAT32
