@@ -179,7 +179,7 @@ def _positions(every: list[ModelParts]) -> str:
 def _is_partial(attention: Attention) -> bool:
     if attention.rotary is None:
         return False
-    return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.w_q.shape[2]
+    return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.d_head
 
 
 def _attention(every: list[ModelParts]) -> str:
@@ -190,7 +190,10 @@ def _attention(every: list[ModelParts]) -> str:
     words += _some("sinks", [a.sinks is not None for a in attentions])
     words += _some("capped", [a.softcap is not None for a in attentions])
     words += _some("unscaled", [a.scale == 1 for a in attentions])
-    q_or_v = [(a.steps[0] is not None, a.steps[2] is not None) for a in attentions]
+    words += _some("q of a latent", [a.latent(0) is not None for a in attentions])
+    words += _some("k, v of a latent", [a.latent(1) is not None for a in attentions])
+    plain = [[a.steps[i] is not None and a.latent(i) is None for i in (0, 2)] for a in attentions]
+    q_or_v = [(q, v) for q, v in plain]
     words += _some("q, k normed", [q and not v for q, v in q_or_v])
     words += _some("q, k normed over all heads", [a.joint[0] is not None for a in attentions])
     words += _some("q, k, v clipped", [v for _, v in q_or_v])

@@ -319,12 +319,13 @@ def deepseek_v3() -> Made:
     )
 
 
-def deepseek_v3_halves() -> Made:
-    """Halves rotated against each other; queries of no latent."""
+def deepseek_v3_dense() -> Made:
+    """No experts; halves rotated against each other; queries of no latent."""
     return _deepseek(
         hf.DeepseekV3ForCausalLM,
         hf.DeepseekV3Config,
         rope_interleave=False,
+        first_k_dense_replace=LAYERS,
         q_lora_rank=None,
         rope_parameters={"rope_type": "default", "rope_theta": 100.0},
     )
@@ -390,6 +391,6 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "deepseek_v2": deepseek_v2,
     "deepseek_v2 lite": deepseek_v2_lite,
     "deepseek_v3": deepseek_v3,
-    "deepseek_v3 halves": deepseek_v3_halves,
+    "deepseek_v3 dense": deepseek_v3_dense,
 }
 """Case -> maker; a case's first word is the model_type."""

@@ -178,10 +178,15 @@ def _projections(attention: Attention) -> str:
     for which, name in enumerate("qkv"):
         if attention.joint[which] is not None:
             entries.append(("normed, all heads together", name))
-        step = attention.steps[which]
-        if step is not None:
+        step, latent = attention.steps[which], attention.latent(which)
+        if latent is not None:
+            entries.append((f"out of a normed latent, {latent.rank:,} wide", name))
+        elif step is not None:
             entries.append((_kind_of_step(step, attention.weight(which)), name))
     phrases = [f"{names} {what}" for what, names in _grouped(entries)]
+    width = int(attention.w_o.shape[1])
+    if attention.d_qk not in (None, width):
+        phrases.append(f"q and k {attention.d_qk:,} wide, v {width:,}")
     if attention.sinks is not None:
         phrases.append("a sink for every head")
     return "; ".join(phrases)

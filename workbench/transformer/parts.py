@@ -26,6 +26,7 @@ from workbench.transformer.edits import (
     has_edited_linear,
     with_linear_of_pairs,
 )
+from workbench.transformer.from_latent import FromLatent
 from workbench.transformer.placed import Resident
 
 Rotation: TypeAlias = tuple[Tensor, Tensor]
@@ -104,6 +105,11 @@ class Attention:
     def weight(self, which: int) -> Tensor:
         """[head or kv_head, d_model, d_head] of q (0), k (1) or v (2)."""
         return (self.w_q, self.w_k, self.w_v)[which]
+
+    def latent(self, which: int) -> FromLatent | None:
+        """How q (0), k (1) or v (2) come out of a latent; None where they do not."""
+        step = self.steps[which]
+        return step if isinstance(step, FromLatent) else None
 
     def different_weights(self, which: int) -> Tensor:
         """The same, but [1, d_model, width] where it is one for all heads (a latent)."""

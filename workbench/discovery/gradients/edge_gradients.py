@@ -29,7 +29,8 @@ from workbench.transformer.attention import (
     project_shared,
     rotate,
 )
-from workbench.transformer.families.modules import FromLatent, HeadNorms
+from workbench.transformer.families.modules import HeadNorms
+from workbench.transformer.from_latent import FromLatent
 from workbench.transformer.forward import write_heads
 from workbench.transformer.parts import Attention, Layer, Step
 

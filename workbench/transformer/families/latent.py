@@ -15,12 +15,12 @@ from torch import Tensor
 from workbench.transformer.families.building import Affine, affine, build, require, rows
 from workbench.transformer.families.modules import (
     Experts,
-    FromLatent,
     as_it_is,
     complex_rotary,
     for_neighbours,
     module_rotary,
 )
+from workbench.transformer.from_latent import FromLatent
 from workbench.transformer.parts import Attention, Layer, ModelParts, Rotary
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.base.transfers import kept_index, uploaded
+from workbench.base.transfers import uploaded
 from workbench.transformer.parts import Rotary, Rotation, Step
 from workbench.transformer.torch_modules import children, with_children, with_weight
 
@@ -172,37 +172,6 @@ def shared_norm(norm: nn.Module) -> Step:
 def norm_of_each(norms: Sequence[nn.Module]) -> Step:
     """A norm of its own for every head of the weight."""
     return HeadNorms(tuple(norms))
-
-
-@dataclass(frozen=True)
-class FromLatent:
-    """Queries, keys or values of every head, out of one latent that all heads share.
-
-    A projection puts out the latent and, for keys, beside it what every head takes as it is.
-
-    Attributes:
-        norm: of the latent.
-        up: [head, rank, width], each head's own projection of it.
-    """
-
-    norm: nn.Module
-    up: Tensor
-
-    def __call__(self, x: Tensor, heads: list[int] | None) -> Tensor:
-        """Heads' values [head, ..., width], after what stands beside the latent.
-
-        Args:
-            x: [head, ..., rank and beside].
-            heads: which heads x has, None for all.
-        """
-        up = self.up if heads is None else self.up[kept_index(tuple(heads), self.up.device)]
-        rank = up.shape[1]
-        latent = x[..., :rank]
-        # One input for all heads is normed once, unless somebody asks for each head's slope.
-        shared = latent.stride(0) == 0 and not latent.requires_grad
-        normed = self.norm(latent[:1] if shared else latent)
-        made = (normed.reshape(len(normed), -1, rank) @ up).view(*x.shape[:-1], up.shape[-1])
-        return made if x.shape[-1] == rank else torch.cat((x[..., rank:], made), dim=-1)
 
 
 def clipped(limit: float) -> Step:
