@@ -50,6 +50,9 @@ here is an upper bound, rounded up. *Some* means: in some layers or in some of t
   to its own MLP.
 - Where a norm follows a layer's heads (Gemma 2 and 3, OLMo 2 and 3, EXAONE 4, GLM 4), they reach a
   destination through it together: [post-norm.md](post-norm.md).
+- Out of a latent (DeepSeek V2 and V3) come all heads' keys and values, in most models queries too.
+  Each head has its own q, k and v input all the same: the model then behaves as if it had a latent
+  for each of them. What is rotated of the keys belongs to every head's k input.
 - A layer of experts is one node. Which experts a token takes is computed anew from whatever the
   node reads, so a patched edge may send it to others.
 - A sink (GPT-OSS) is a key before all others whose score is a weight of the head and whose value is

@@ -65,6 +65,8 @@ def weight_bytes(hf_model: Any, parts: ModelParts) -> int:
     for layer in parts.layers:
         a = layer.attention
         tensors += [t for t in (a.w_q, a.w_k, a.w_v, a.w_o, a.b_q, a.b_k, a.b_v) if t is not None]
+        latents = (a.latent(which) for which in range(3))
+        tensors += [latent.up for latent in latents if latent is not None]
     return storage_bytes(tensors)
 
 
