@@ -182,7 +182,7 @@ def _positions(every: list[ModelParts]) -> str:
 def _is_partial(attention: Attention) -> bool:
     if attention.rotary is None:
         return False
-    return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.d_head
+    return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.widths[0]
 
 
 def _attention(every: list[ModelParts]) -> str:

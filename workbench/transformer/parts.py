@@ -117,11 +117,9 @@ class Attention:
         return weight[:1] if weight.stride(0) == 0 else weight
 
     @property
-    def d_head(self) -> int:
-        """Width of a head's query, key and value: of the widest, where these differ."""
-        if self.d_qk is None:
-            return int(self.w_q.shape[2])
-        return max(self.d_qk, int(self.w_o.shape[1]))
+    def widths(self) -> tuple[int, int]:
+        """Of a head's query and key, and of its value."""
+        return self.d_qk or int(self.w_q.shape[2]), int(self.w_o.shape[1])
 
     def bias(self, which: int) -> Tensor | None:
         """Bias of the queries, keys or values (0, 1, 2); None if there is none."""
@@ -244,8 +242,14 @@ class ModelParts:
 
     @property
     def d_head(self) -> int:
-        """Width of a head; of the widest, where layers differ (Gemma 4)."""
-        return max(layer.attention.d_head for layer in self.layers)
+        """Width of a head: of the wider of query and value, of the widest layer (Gemma 4)."""
+        return max(self.widths)
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Of heads' queries and keys, and of their values; of the widest, where layers differ."""
+        wide, of_values = zip(*(layer.attention.widths for layer in self.layers), strict=True)
+        return max(wide), max(of_values)
 
     @property
     def d_projected(self) -> int:

@@ -22,6 +22,7 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model
 from workbench.models.self_check import MAX_TOKENS, self_check
+from workbench.models.wide_numbers import widened
 from workbench.transformer.families import parts_of
 from workbench.transformer.families.catalogue import FAMILIES
 from workbench.transformer.families.supported import require_supported
@@ -183,6 +184,22 @@ def test_weights_are_views() -> None:
             for weight in (a.w_q, a.w_k, a.w_v, a.w_o, a.b_q, a.b_k, a.b_v, a.b_o):
                 assert weight is None or weight.untyped_storage().data_ptr() in known
         assert model.parts.w_u.untyped_storage().data_ptr() in known
+
+
+def test_a_latent_takes_room_once() -> None:
+    """Not for every head, also where it is made float32 for a while."""
+    model, _ = MAKERS["deepseek_v2"]()
+    parts = parts_of(model.to(torch.bfloat16))
+    known = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    for seen in (parts, widened(parts)):
+        for layer in seen.layers:
+            a = layer.attention
+            for weight in (a.w_q, a.w_k, a.w_v):
+                alone = weight[0].numel() * weight.element_size()
+                assert weight.untyped_storage().nbytes() <= alone * len(weight) / 2
+    a = parts.layers[0].attention
+    for weight in (a.w_q, a.w_k, a.w_v, a.w_o, a.b_q, a.b_k, a.b_v, a.b_o):
+        assert weight is not None and weight.untyped_storage().data_ptr() in known
 
 
 @pytest.mark.parametrize(
