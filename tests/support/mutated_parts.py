@@ -133,8 +133,9 @@ def _of_latent(a: Attention, which: int, name: str, more: float) -> Iterator[tup
         steps[which] = replace(latent, **one)
         return _with(a, steps=tuple(steps))
 
-    yield f"two heads of what is made of the latent of {name} swapped", changed(
-        up=_swapped(latent.up, 0)
+    yield (
+        f"two heads of what is made of the latent of {name} swapped",
+        changed(up=_swapped(latent.up, 0)),
     )
     yield f"what is made of the latent of {name} by 1.001", changed(up=latent.up * more)
     yield f"the latent's norm of {name} left out", changed(norm=nn.Identity())

@@ -91,7 +91,7 @@ class _Operations:
         for layer in parts.layers:
             attention = layer.attention
             for which in range(3):
-                weight, latent = attention.different_weights(which), attention.latent(which)
+                weight, latent = attention.distinct_weights(which), attention.latent(which)
                 up = 0 if latent is None else _numbers(latent.up)
                 weights += _numbers(weight) + up
                 projected += _numbers(weight) + up

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from workbench.base.transfers import kept_index
 from workbench.transformer.parts import Attention, Rotation
@@ -73,8 +74,7 @@ def project_shared(
     weight, bias = attention.weight(which), attention.bias(which)
     if weight.stride(0) == 0:  # of a latent, which all heads share
         n = len(weight) if heads is None else len(heads)
-        latent = normed @ weight[0]
-        latent = latent if bias is None else latent + bias[0]
+        latent = linear(normed, weight[0].T, None if bias is None else bias[0])
         return latent.expand(n, *latent.shape)
     if heads is not None:
         index = _on_device(_weight_heads(attention, which, heads), weight)

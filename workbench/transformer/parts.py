@@ -111,7 +111,7 @@ class Attention:
         step = self.steps[which]
         return step if isinstance(step, FromLatent) else None
 
-    def different_weights(self, which: int) -> Tensor:
+    def distinct_weights(self, which: int) -> Tensor:
         """The same, but [1, d_model, width] where it is one for all heads (a latent)."""
         weight = self.weight(which)
         return weight[:1] if weight.stride(0) == 0 else weight

@@ -228,6 +228,10 @@ def test_a_latent_takes_room_once() -> None:
             "do not divide evenly",
         ),
         (
+            lambda: made(hf.DeepseekV3ForCausalLM, hf.DeepseekV3Config, num_key_value_heads=2),
+            "4 heads with queries and fewer with keys",
+        ),
+        (
             lambda: made(
                 hf.BloomForCausalLM,
                 hf.BloomConfig,

@@ -11,9 +11,10 @@ is one, in the same way. Its non-zero eigenvalues λ are those of the small prod
     W_O C W_U N(X) W_V              [d_head, d_head],
 
 the only one that is computed. Where values come out of a latent (DeepSeek), N(X) W_V stands for
-what the latent's norm makes of it, too, times the head's own projection. Where t raises itself, λ are positive: the score is Σ Re λ / Σ |λ|.
-After Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits". Clipping of values,
-which some sizes of one family have, is no linear map and is left out.
+what the latent's norm makes of it, too, times the head's own projection. Where t raises itself, λ
+are positive: the score is Σ Re λ / Σ |λ|. After Elhage et al. (2021), "A Mathematical Framework for
+Transformer Circuits". Clipping of values, which some sizes of one family have, is no linear map and
+is left out.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def _attention(attn: Any, rotary: Rotary, interleaved: bool) -> Attention:
     n, rank, unrotated = attn.num_heads, attn.kv_lora_rank, attn.qk_nope_head_dim
     require(
         attn.num_key_value_groups == 1,
-        "This model's heads share keys and values beyond their latent, of which no such model is "
-        "known; check num_key_value_heads in its configuration.",
+        f"This model has {n} heads with queries and fewer with keys, which the latent makes for "
+        "every head; check num_key_value_heads in its configuration.",
     )
     latent = affine(attn.kv_a_proj_with_mqa)
     w_k, b_k = _for_all(latent, n)
