@@ -361,7 +361,7 @@ def _deepseek(model: Any, config: Any, **options: Any) -> Made:
     }
     made_of, tokenizer = made(model, config, **{**usual, **options})
     for number, block in enumerate(made_of.model.layers):
-        router = getattr(block.mlp, "gate", None)
+        router: Any = getattr(block.mlp, "gate", None)
         if hasattr(router, "e_score_correction_bias"):
             shift = torch.linspace(-0.3, 0.3, 6).roll(number)
             router.e_score_correction_bias.copy_(shift)

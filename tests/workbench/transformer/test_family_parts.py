@@ -110,7 +110,7 @@ def with_steps(parts: ModelParts, which: int, change: Callable[[FromLatent], Any
         latent = attention.latent(which)
         assert latent is not None
         steps = [change(latent) if i == which else step for i, step in enumerate(attention.steps)]
-        return replace(attention, steps=tuple(steps))
+        return replace(attention, steps=(steps[0], steps[1], steps[2]))
 
     layers = (replace(layer, attention=changed(layer.attention)) for layer in parts.layers)
     return replace(parts, layers=tuple(layers))

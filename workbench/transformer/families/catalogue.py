@@ -114,10 +114,10 @@ BUILT_IN = (
     Family("nemotron", "Nemotron and Minitron", f"{_LLAMA}:nemotron"),
     Family("starcoder2", "StarCoder 2", f"{_LLAMA}:starcoder2"),
     Family("gpt_bigcode", "GPT-BigCode (SantaCoder, StarCoder 1)", f"{_FUSED}:gpt_bigcode"),
-    Family("bloom", "BLOOM", f"{_ALIBI}:bloom", variant=f"{_ALIBI}:bloom_variant"),
-    Family("mpt", "MPT", f"{_ALIBI}:mpt"),
     Family("deepseek_v2", "DeepSeek V2, V2-Lite and Coder V2", f"{_LATENT}:deepseek_v2"),
     Family("deepseek_v3", "DeepSeek V3 and R1", f"{_LATENT}:deepseek_v3"),
+    Family("bloom", "BLOOM", f"{_ALIBI}:bloom", variant=f"{_ALIBI}:bloom_variant"),
+    Family("mpt", "MPT", f"{_ALIBI}:mpt"),
 )
 
 FAMILIES: Catalogue[Family] = Catalogue("families", "family", Family, BUILT_IN)

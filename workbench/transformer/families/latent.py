@@ -1,8 +1,8 @@
-"""DeepSeek V2 and V3: keys and values of all heads out of one latent (multi-head latent attention).
+"""DeepSeek V2 and V3: keys and values of all heads come out of one latent.
 
-Queries may come out of a latent, too. A latent is normed, then every head projects it in its own
-way; what is rotated of the keys stands beside it and is the same for all heads. DeepSeek-AI 2024,
-2405.04434.
+Multi-head latent attention (DeepSeek-AI 2024, 2405.04434). Queries may come out of a latent, too. A
+latent is normed, then every head projects it in its own way; what is rotated of the keys stands
+beside it and is the same for all heads.
 """
 
 from __future__ import annotations
