@@ -364,7 +364,7 @@ def _deepseek(model: Any, config: Any, **options: Any) -> Made:
         # As `soften`, and so that float noise stays what it is in the other families.
         for path, weight in block.named_parameters():
             if "q_proj" in path or "q_b_proj" in path:
-                weight.mul_(0.2)
+                weight.mul_(0.4)
             if "down_proj" in path:
                 weight.mul_(0.5)
         router: Any = getattr(block.mlp, "gate", None)
