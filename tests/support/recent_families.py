@@ -286,11 +286,13 @@ def llama4_text() -> Made:
 
 
 def deepseek_v2() -> Made:
-    """As V2: queries of a latent, experts by groups, yarn; biases where there may be some."""
+    """As V2: queries of a latent, yarn; biases where there may be some.
+
+    Experts are chosen from all, not by groups, with which early releases of V2 fail by themselves.
+    """
     return _deepseek(
         hf.DeepseekV2ForCausalLM,
         hf.DeepseekV2Config,
-        topk_method="group_limited_greedy",
         attention_bias=True,
         mlp_bias=True,
         rope_parameters=YARN_OF_SCORES,
@@ -298,7 +300,7 @@ def deepseek_v2() -> Made:
 
 
 def deepseek_v2_lite() -> Made:
-    """As V2-Lite: queries of no latent, no groups; neither yarn nor biases."""
+    """As V2-Lite: queries of no latent; neither yarn nor biases."""
     return _deepseek(
         hf.DeepseekV2ForCausalLM,
         hf.DeepseekV2Config,
@@ -309,7 +311,7 @@ def deepseek_v2_lite() -> Made:
 
 
 def deepseek_v3() -> Made:
-    """Experts chosen by what a bias adds; biases in attention; yarn."""
+    """Experts chosen by groups and by what a bias adds; biases in attention; yarn."""
     return _deepseek(
         hf.DeepseekV3ForCausalLM,
         hf.DeepseekV3Config,
