@@ -28,6 +28,7 @@ from tests.support.device_double.cases import (
 )
 from tests.support.device_double.models import host_copy
 from tests.support.device_double.tensors import Elsewhere, double
+from tests.support.recent_families import deepseek_v3
 from tests.support.tiny_families import MAKERS
 from tests.support.tiny_models import tiny_llama
 from workbench import discover, load_model
@@ -44,9 +45,9 @@ from workbench.transformer.visits import Visits
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # the tiny models know no task
 
 
-@pytest.mark.parametrize("family", MAKERS)
+@pytest.mark.parametrize("family", [*MAKERS, "deepseek_v3"])
 def test_every_family_passes_its_check_over_several_devices(family: str) -> None:
-    hf, tokenizer = MAKERS[family]()
+    hf, tokenizer = {**MAKERS, "deepseek_v3": deepseek_v3}[family]()
     hf.config._experts_implementation = "eager"  # another counts whole numbers, which no CPU does
     expected = hf(torch.tensor([[3, 5, 8, 13]])).logits[:, -1]
     made = spread_model(hf, tokenizer)

@@ -50,6 +50,9 @@ here is an upper bound, rounded up. *Some* means: in some layers or in some of t
   to its own MLP.
 - Where a norm follows a layer's heads (Gemma 2 and 3, OLMo 2 and 3, EXAONE 4, GLM 4), they reach a
   destination through it together: [post-norm.md](post-norm.md).
+- Out of a latent (DeepSeek V2 and V3) come all heads' keys and values, in most models queries too.
+  Each head has its own q, k and v input all the same: the model then behaves as if it had a latent
+  for each of them. What is rotated of the keys belongs to every head's k input.
 - A layer of experts is one node. Which experts a token takes is computed anew from whatever the
   node reads, so a patched edge may send it to others.
 - A sink (GPT-OSS) is a key before all others whose score is a weight of the head and whose value is
@@ -179,7 +182,7 @@ def _positions(every: list[ModelParts]) -> str:
 def _is_partial(attention: Attention) -> bool:
     if attention.rotary is None:
         return False
-    return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.w_q.shape[2]
+    return attention.rotary(torch.zeros(1, dtype=torch.long))[0].shape[-1] < attention.widths[0]
 
 
 def _attention(every: list[ModelParts]) -> str:
@@ -190,7 +193,10 @@ def _attention(every: list[ModelParts]) -> str:
     words += _some("sinks", [a.sinks is not None for a in attentions])
     words += _some("capped", [a.softcap is not None for a in attentions])
     words += _some("unscaled", [a.scale == 1 for a in attentions])
-    q_or_v = [(a.steps[0] is not None, a.steps[2] is not None) for a in attentions]
+    words += _some("q of a latent", [a.latent(0) is not None for a in attentions])
+    words += _some("k, v of a latent", [a.latent(1) is not None for a in attentions])
+    plain = [[a.steps[i] is not None and a.latent(i) is None for i in (0, 2)] for a in attentions]
+    q_or_v = [(q, v) for q, v in plain]
     words += _some("q, k normed", [q and not v for q, v in q_or_v])
     words += _some("q, k normed over all heads", [a.joint[0] is not None for a in attentions])
     words += _some("q, k, v clipped", [v for _, v in q_or_v])

@@ -81,7 +81,9 @@ def _of_attention(a: Attention, bare: bool, more: float) -> Iterator[tuple[str, 
         weight = getattr(a, name)
         if not normed[which]:
             yield f"{name} by 1.001", _with(a, **{name: weight * more})
-        if len(weight) > 1:
+        if a.latent(which) is not None:
+            yield from _of_latent(a, which, name, more)
+        elif len(weight) > 1:
             yield f"two heads of {name} swapped", _with(a, **{name: _swapped(weight, 0)})
         bias = a.bias(which)
         # A key's bias adds the same to all scores of a query, unless keys are rotated.
@@ -114,12 +116,30 @@ def _of_attention(a: Attention, bare: bool, more: float) -> Iterator[tuple[str, 
     if a.rotary is not None:
         yield from _of_rotation(a, a.rotary)
     for which, name in enumerate("qk"):
-        if a.steps[which] is not None:
+        if a.steps[which] is not None and a.latent(which) is None:
             steps = tuple(None if i == which else step for i, step in enumerate(a.steps))
             yield f"what is done to {name} left out", _with(a, steps=steps)
         if a.joint[which] is not None:
             joint = tuple(None if i == which else norm for i, norm in enumerate(a.joint))
             yield f"the norm of all of {name} left out", _with(a, joint=joint)
+
+
+def _of_latent(a: Attention, which: int, name: str, more: float) -> Iterator[tuple[str, Attention]]:
+    latent = a.latent(which)
+    assert latent is not None
+
+    def changed(**one: Any) -> Attention:
+        steps = list(a.steps)
+        steps[which] = replace(latent, **one)
+        return _with(a, steps=tuple(steps))
+
+    yield (
+        f"two heads of what is made of the latent of {name} swapped",
+        changed(up=_swapped(latent.up, 0)),
+    )
+    yield f"what is made of the latent of {name} by 1.001", changed(up=latent.up * more)
+    yield f"the latent's norm of {name} left out", changed(norm=nn.Identity())
+    yield f"epsilon of the latent's norm of {name}", changed(norm=_with_epsilon(latent.norm))
 
 
 def _with(a: Attention, **changed: Any) -> Attention:

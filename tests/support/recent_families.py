@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import transformers as hf
 
 from tests.support.tiny_families import (
     DROPPED,
+    HEADS,
     LAYERS,
     PARTIAL,
     WIDE,
@@ -283,6 +285,97 @@ def llama4_text() -> Made:
     )
 
 
+def deepseek_v2() -> Made:
+    """As V2: queries of a latent, yarn; biases where there may be some.
+
+    Experts are chosen from all, not by groups, with which early releases of V2 fail by themselves.
+    """
+    return _deepseek(
+        hf.DeepseekV2ForCausalLM,
+        hf.DeepseekV2Config,
+        attention_bias=True,
+        mlp_bias=True,
+        rope_parameters=YARN_OF_SCORES,
+    )
+
+
+def deepseek_v2_lite() -> Made:
+    """As V2-Lite: queries of no latent; neither yarn nor biases."""
+    return _deepseek(
+        hf.DeepseekV2ForCausalLM,
+        hf.DeepseekV2Config,
+        q_lora_rank=None,
+        n_shared_experts=1,
+        rope_parameters={"rope_type": "default", "rope_theta": 100.0},
+    )
+
+
+def deepseek_v3() -> Made:
+    """Experts chosen by groups and by what a bias adds; biases in attention; yarn."""
+    return _deepseek(
+        hf.DeepseekV3ForCausalLM,
+        hf.DeepseekV3Config,
+        norm_topk_prob=True,
+        attention_bias=True,
+        rope_parameters=YARN_OF_SCORES,
+    )
+
+
+def deepseek_v3_dense() -> Made:
+    """No experts; halves rotated against each other; queries of no latent."""
+    return _deepseek(
+        hf.DeepseekV3ForCausalLM,
+        hf.DeepseekV3Config,
+        rope_interleave=False,
+        first_k_dense_replace=LAYERS,
+        q_lora_rank=None,
+        rope_parameters={"rope_type": "default", "rope_theta": 100.0},
+    )
+
+
+YARN_OF_SCORES = {
+    "rope_type": "yarn",
+    "rope_theta": 100.0,
+    "factor": 4.0,
+    "mscale": 0.7,
+    "mscale_all_dim": 1.3,
+    "original_max_position_embeddings": 8,
+}
+
+
+def _deepseek(model: Any, config: Any, **options: Any) -> Made:
+    """One dense layer, then experts; no two widths of a head are the same."""
+    usual: dict[str, Any] = {
+        "num_key_value_heads": HEADS,
+        "q_lora_rank": 12,
+        "kv_lora_rank": 14,
+        "qk_nope_head_dim": 6,
+        "qk_rope_head_dim": 4,
+        "v_head_dim": 8,
+        "first_k_dense_replace": 1,
+        "moe_intermediate_size": 8,
+        "n_routed_experts": 6,
+        "num_experts_per_tok": 2,
+        "n_shared_experts": 2,
+        "routed_scaling_factor": 1.4,
+        "n_group": 3,
+        "topk_group": 2,
+    }
+    made_of, tokenizer = made(model, config, **{**usual, **options})
+    for number, block in enumerate(made_of.model.layers):
+        # As `soften`, and so that float noise stays what it is in the other families.
+        for path, weight in block.named_parameters():
+            if "q_proj" in path or "q_b_proj" in path:
+                weight.mul_(0.4)
+            if "down_proj" in path:
+                weight.mul_(0.5)
+        router: Any = getattr(block.mlp, "gate", None)
+        if hasattr(router, "e_score_correction_bias"):
+            shift = torch.linspace(-0.3, 0.3, 6).roll(number)
+            router.e_score_correction_bias.copy_(shift)
+    return made_of, tokenizer
+
+
 MAKERS: dict[str, Callable[[], Made]] = {
     "gemma4_text": gemma4_text,
     "gemma4_text experts": gemma4_experts,
@@ -303,5 +396,9 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "bloom": bloom,
     "mpt": mpt,
     "falcon alibi": falcon_alibi,
+    "deepseek_v2": deepseek_v2,
+    "deepseek_v2 lite": deepseek_v2_lite,
+    "deepseek_v3": deepseek_v3,
+    "deepseek_v3 dense": deepseek_v3_dense,
 }
 """Case -> maker; a case's first word is the model_type."""

@@ -78,4 +78,16 @@ MODELS: dict[str, Callable[[], Any]] = {
         shared_expert_intermediate_size=16,
         mlp_only_layers=[1],
     ),
+    # A latent that is much wider than a head, as the released ones are.
+    "deepseek_v2": lambda: made(
+        tf.DeepseekV2ForCausalLM,
+        tf.DeepseekV2Config,
+        num_key_value_heads=None,
+        first_k_dense_replace=4,
+        q_lora_rank=None,
+        kv_lora_rank=24,
+        qk_nope_head_dim=8,
+        qk_rope_head_dim=4,
+        v_head_dim=6,
+    ),
 }

@@ -75,13 +75,13 @@ def shapes_of(batch: Batch, ablation: str) -> list[Shape]:
 
 def runs_bytes(parts: ModelParts, shape: Shape) -> int:
     """Both runs' tensors (`recording.LayerRecord`) and the rotations."""
-    d_model, heads = parts.d_model, (parts.n_heads + parts.n_kv_heads) * parts.d_head
+    d_model, heads = parts.d_model, (parts.n_heads + parts.n_kv_heads) * sum(parts.widths)
     # The embedding is also the first residual, unless positions are added to it.
     width = d_model if parts.position_embedding is None else 2 * d_model
     for layer in parts.layers:
         # What the MLP wrote and the residual after it; in between, the one that the MLP reads.
         residuals = 2 if parts.parallel else 3
-        width += (residuals + (layer.post_attention is not None)) * d_model + 2 * heads
+        width += (residuals + (layer.post_attention is not None)) * d_model + heads
     positions = shape.tokens + shape.tokens - shape.start
     return shape.pairs * positions * width * parts.dtype.itemsize + _rotations(parts, shape)
 

@@ -90,10 +90,12 @@ class _Operations:
         projected = own = 0
         for layer in parts.layers:
             attention = layer.attention
-            for weight in (attention.w_q, attention.w_k, attention.w_v):
-                weights += _numbers(weight)
-                projected += _numbers(weight)
-                own += len(attention.w_q) * _numbers(weight[0])
+            for which in range(3):
+                weight, latent = attention.distinct_weights(which), attention.latent(which)
+                up = 0 if latent is None else _numbers(latent.up)
+                weights += _numbers(weight) + up
+                projected += _numbers(weight) + up
+                own += len(attention.w_q) * _numbers(weight[0]) + up
             weights += sum(_numbers(p) for p in layer.mlp.parameters() if p.ndim > 1)
         patterns = 2 * len(parts.layers) * heads * shape.tokens
         clean = float(all_rows * (weights + patterns))

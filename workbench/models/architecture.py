@@ -65,6 +65,8 @@ def weight_bytes(hf_model: Any, parts: ModelParts) -> int:
     for layer in parts.layers:
         a = layer.attention
         tensors += [t for t in (a.w_q, a.w_k, a.w_v, a.w_o, a.b_q, a.b_k, a.b_v) if t is not None]
+        latents = (a.latent(which) for which in range(3))
+        tensors += [latent.up for latent in latents if latent is not None]
     return storage_bytes(tensors)
 
 
@@ -178,10 +180,15 @@ def _projections(attention: Attention) -> str:
     for which, name in enumerate("qkv"):
         if attention.joint[which] is not None:
             entries.append(("normed, all heads together", name))
-        step = attention.steps[which]
-        if step is not None:
+        step, latent = attention.steps[which], attention.latent(which)
+        if latent is not None:
+            entries.append((f"out of a normed latent, {latent.rank:,} wide", name))
+        elif step is not None:
             entries.append((_kind_of_step(step, attention.weight(which)), name))
     phrases = [f"{names} {what}" for what, names in _grouped(entries)]
+    width = int(attention.w_o.shape[1])
+    if attention.d_qk not in (None, width):
+        phrases.append(f"q and k {attention.d_qk:,} wide, v {width:,}")
     if attention.sinks is not None:
         phrases.append("a sink for every head")
     return "; ".join(phrases)

@@ -53,7 +53,7 @@ def widened(value: Any) -> Any:
     Functions are left as they are: they read the model's own tensors.
     """
     if isinstance(value, Tensor):
-        return value.float() if value.dtype in SHORT else value
+        return _wide_tensor(value) if value.dtype in SHORT else value
     if isinstance(value, nn.Module):
         return _wide_module(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -61,6 +61,13 @@ def widened(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(widened(item) for item in value)
     return value
+
+
+def _wide_tensor(value: Tensor) -> Tensor:
+    """What is one for all heads stays so, and takes no more room."""
+    if value.dim() and value.stride(0) == 0:
+        return value[:1].float().expand(value.shape)
+    return value.float()
 
 
 def _wide_module(module: nn.Module) -> nn.Module:

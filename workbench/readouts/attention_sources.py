@@ -7,8 +7,8 @@ head, so that the score (before the softmax, and before a cap on it) is a sum ov
 
 rotation R and biases included; what has no source (biases, position embeddings) has a row of its
 own. A norm of queries or keys is held too: each of their numbers keeps the factor that it has
-there. What softmax makes of a score is no sum; what the attention becomes without a pair of sources
-is computed anew, exactly.
+there; and so is the norm of a latent that they come out of. What softmax makes of a score is no
+sum; what the attention becomes without a pair of sources is computed anew, exactly.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
     from workbench.experiment.experiment import Experiment
+    from workbench.transformer.from_latent import FromLatent
     from workbench.transformer.parts import Layer
 
 DEFINITION = (
@@ -320,7 +321,11 @@ def _projected(
     of = head if which == Q else kv_head_of(attention, head)
     projected = normed @ wide(attention.weight(which)[of])
     projected[-1:] += _constant(own, which, of, norm)
-    projected = projected * _held(own, which, of, residual, projected.sum(0))
+    latent = attention.latent(which)
+    if latent is None:
+        projected = projected * _held(own, which, of, residual, projected.sum(0))
+    else:
+        projected = _of_latent(latent, of, projected)
     if attention.rotary is not None:
         place = uploaded([at.position], projected.device)
         cos, sin = attention.rotary(place)
@@ -349,6 +354,16 @@ def _constant(layer: Layer, which: int, head: int, norm: FrozenNorm | None) -> T
     if norm is not None and norm.bias is not None:
         found = found + norm.bias @ weight
     return found if bias is None else found + wide(bias[head])
+
+
+def _of_latent(latent: FromLatent, head: int, rows: Tensor) -> Tensor:
+    """What a head makes of each source's share of a latent [source, rank and beside].
+
+    The latent's norm is held, too, at what all of them together make of it.
+    """
+    norm, own = FrozenNorm.of(latent.norm), rows[:, : latent.rank]
+    normed = norm.centre(own) * norm.scale(own.sum(0)) * norm.weight
+    return torch.cat((rows[:, latent.rank :], normed @ wide(latent.up[head])), dim=-1)
 
 
 def _held(layer: Layer, which: int, head: int, residual: Tensor, total: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from workbench.base.numbers import wide
 from workbench.base.transfers import kept_index
@@ -72,6 +73,10 @@ def project_shared(
             out = out[..., _on_device(_weight_heads(attention, which, heads), out), :]
         return out.permute(3, 0, 1, 2, 4)
     weight, bias = attention.weight(which), attention.bias(which)
+    if weight.stride(0) == 0:  # of a latent, which all heads share
+        n = len(weight) if heads is None else len(heads)
+        latent = linear(normed, weight[0].T, None if bias is None else bias[0])
+        return latent.expand(n, *latent.shape)
     if heads is not None:
         index = _on_device(_weight_heads(attention, which, heads), weight)
         weight = weight[index]

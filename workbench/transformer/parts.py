@@ -26,6 +26,7 @@ from workbench.transformer.edits import (
     has_edited_linear,
     with_linear_of_pairs,
 )
+from workbench.transformer.from_latent import FromLatent
 from workbench.transformer.placed import Resident
 
 Rotation: TypeAlias = tuple[Tensor, Tensor]
@@ -64,7 +65,10 @@ class Attention:
         interleaved: a head's neighbouring dimensions are rotated against each other (GPT-J,
             Cohere), not its two halves.
         steps: what happens to q, k and v between projection and rotation, a norm of each head's
-            values (Qwen3) or clipping (OLMo); None each where nothing does.
+            values (Qwen3), clipping (OLMo), or what each head makes of a latent (DeepSeek); None
+            each where nothing does.
+        d_qk: how wide queries and keys are where they come out of a latent: the weights are then
+            onto the latent, those of all heads one and the same. None: as wide as the weight is.
         joint: norms over the queries of all heads together and over all keys (OLMo 2), None each
             where there is none. A head's query is then what it is when all heads read its input.
         multiplier: factor on all that the layer's attention writes, the bias too (Granite).
@@ -93,6 +97,7 @@ class Attention:
     interleaved: bool = False
     steps: tuple[Step | None, Step | None, Step | None] = (None, None, None)
     joint: tuple[nn.Module | None, nn.Module | None, None] = (None, None, None)
+    d_qk: int | None = None
     multiplier: float = 1.0
     edit: HeadEdit | None = None
     hidden: Tensor | None = None
@@ -100,6 +105,21 @@ class Attention:
     def weight(self, which: int) -> Tensor:
         """[head or kv_head, d_model, d_head] of q (0), k (1) or v (2)."""
         return (self.w_q, self.w_k, self.w_v)[which]
+
+    def latent(self, which: int) -> FromLatent | None:
+        """How q (0), k (1) or v (2) come out of a latent; None where they do not."""
+        step = self.steps[which]
+        return step if isinstance(step, FromLatent) else None
+
+    def distinct_weights(self, which: int) -> Tensor:
+        """The same, but [1, d_model, width] where it is one for all heads (a latent)."""
+        weight = self.weight(which)
+        return weight[:1] if weight.stride(0) == 0 else weight
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Of a head's query and key, and of its value."""
+        return self.d_qk or int(self.w_q.shape[2]), int(self.w_o.shape[1])
 
     def bias(self, which: int) -> Tensor | None:
         """Bias of the queries, keys or values (0, 1, 2); None if there is none."""
@@ -222,8 +242,20 @@ class ModelParts:
 
     @property
     def d_head(self) -> int:
-        """Width of a head; of the widest, where layers differ (Gemma 4)."""
-        return max(int(layer.attention.w_q.shape[2]) for layer in self.layers)
+        """Width of a head: of the wider of query and value, of the widest layer (Gemma 4)."""
+        return max(self.widths)
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Of heads' queries and keys, and of their values; of the widest, where layers differ."""
+        wide, of_values = zip(*(layer.attention.widths for layer in self.layers), strict=True)
+        return max(wide), max(of_values)
+
+    @property
+    def d_projected(self) -> int:
+        """Width of what a head's projection puts out: d_head, or the widest latent (DeepSeek)."""
+        weights = (layer.attention.weight(i) for layer in self.layers for i in range(3))
+        return max(int(weight.shape[2]) for weight in weights)
 
     @property
     def d_model(self) -> int:

@@ -30,6 +30,7 @@ ONE_OF_EACH = (
     "cohere2",
     "bloom",
     "llama4_text",
+    "deepseek_v2",
 )
 """Cases that together have every mechanism that any case has, as docs/families.md words them.
 
@@ -42,6 +43,7 @@ EXPERTS = tuple(
     for case in CASES
     if case in ("gemma4_text experts", "llama4_text")
     or case.split()[0] in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "granitemoe")
+    or case in ("deepseek_v2", "deepseek_v2 lite", "deepseek_v3")
 )
 """Cases with layers of experts."""
 # Pairs' places, length and first difference of each group. The windows are 3 to 5 positions: a

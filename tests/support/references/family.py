@@ -388,6 +388,22 @@ class FamilyReference:
             q, k, v = normed
             keys = [attention.k_proj(x).unflatten(-1, (-1, attention.head_dim)) for x in (k, v)]
             put_out = [attention.q_proj(q), attention.k_norm(keys[0]), attention.v_norm(keys[1])]
+        elif hasattr(attention, "kv_b_proj"):  # keys and values of all heads out of one latent
+            queries = "q_proj" if attention.q_lora_rank is None else "q_b_proj"
+            names = (queries, "kv_a_proj_with_mqa", "kv_b_proj")
+            projections = [attention.get_submodule(name) for name in names]
+            q = normed[0]
+            if queries == "q_b_proj":
+                q = attention.q_a_layernorm(attention.q_a_proj(q))
+            k, v = (projections[1](x) for x in normed[1:])  # the latent, and what is rotated
+            ups = [
+                projections[2](attention.kv_a_layernorm(x[..., : attention.kv_lora_rank]))
+                for x in (k, v)
+            ]
+            key, value = (up.unflatten(-1, (self.n_heads, -1)) for up in ups)
+            of_keys = attention.qk_nope_head_dim
+            both = torch.cat((key[..., :of_keys], value[..., of_keys:]), dim=-1).flatten(-2)
+            put_out = [projections[0](q), k, both]
         elif len(self.names.projections) == 3:
             projections = [attention.get_submodule(name) for name in self.names.projections]
             put_out = [p(x) for p, x in zip(projections, normed, strict=True)]

@@ -25,7 +25,8 @@ class SlopeReference:
 
     def __init__(self, hf: nn.Module) -> None:
         config = cast(Any, hf).config
-        routed = any(getattr(config, name, None) for name in ("num_experts", "num_local_experts"))
+        names = ("num_experts", "num_local_experts", "n_routed_experts")
+        routed = any(getattr(config, name, None) for name in names)
         self.model = cast(Any, copy.deepcopy(hf)).to(torch.float32 if routed else torch.float64)
         self.model.eval()
         self.model.set_attn_implementation("eager")

@@ -65,7 +65,8 @@ class NodeReference:
     def _hook_block(self, stack: ExitStack, index: int, block: nn.Module, value: Value) -> None:
         names = self.names
         attention = block.get_submodule(names.attention)
-        for place, name in enumerate(names.projections):
+        latent = hasattr(attention, "kv_b_proj")  # out of which all heads' keys and values come
+        for place, name in enumerate(() if latent else names.projections):
             if getattr(attention, name, attention) is None:
                 continue  # values are keys before their norm
             stack.enter_context(

@@ -18,7 +18,10 @@ from workbench.engine.evaluator import Edit, Evaluator
 from workbench.engine.patching import edge_effects
 from workbench.errors import WorkbenchError
 
-FAMILIES = ("gpt2", "llama", "gpt_neox", "gemma2", "mistral", "phi", "qwen3", "olmo2", "mixtral")
+FAMILIES = (
+    *("gpt2", "llama", "gpt_neox", "gemma2", "mistral", "phi", "qwen3", "olmo2", "mixtral"),
+    "deepseek_v2",
+)
 families = pytest.mark.parametrize("family", FAMILIES)
 
 

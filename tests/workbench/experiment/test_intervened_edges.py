@@ -33,7 +33,8 @@ from workbench.errors import WorkbenchError
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.intervention_groups import parse_with_groups
 
-FAMILIES = ("gpt2", "llama", "gpt_neox", "gemma2", "olmo2", "phi", "phi3", "qwen3")
+FAMILIES = ("gpt2", "llama", "gpt_neox", "gemma2", "olmo2", "phi", "phi3", "qwen3",
+            "deepseek_v2")  # fmt: skip
 families = pytest.mark.parametrize("name", FAMILIES)
 four = pytest.mark.parametrize("name", ["gpt2", "gpt_neox", "gemma2", "qwen3"])
 """Learned positions, parallel blocks, norms behind heads, shared keys that are normed."""

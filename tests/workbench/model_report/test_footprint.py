@@ -27,7 +27,10 @@ from workbench.prompts.batch import Group
 from workbench.transformer.families import parts_of
 from workbench.transformer.recording import Recording
 
-NAMES = ("gpt2", "llama", "gpt_neox", "gemma2", "gemma3", "olmo2", "cohere", "qwen2_moe")
+NAMES = (
+    *("gpt2", "llama", "gpt_neox", "gemma2", "gemma3", "olmo2", "cohere", "qwen2_moe"),
+    "deepseek_v2",
+)
 BATCHES = ((Shape(4, 9, 0),), (Shape(3, 11, 4),), (Shape(2, 6, 1), Shape(3, 9, 5)))
 
 

@@ -91,6 +91,11 @@ SAID: dict[str, dict[str, Any]] = {
         "positions": "rotary",
         "experts": "4 experts, 2 for each token and one shared in 3 of 4 layers",
     },
+    "deepseek_v2": {
+        "norm": "RMSNorm before attention and MLP",
+        "positions": "rotary, 4 of 12 dimensions",
+        "projections": "k and v out of a normed latent, 24 wide; q and k 12 wide, v 6",
+    },
 }
 
 

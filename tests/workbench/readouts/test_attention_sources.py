@@ -24,6 +24,7 @@ from workbench.readouts.catalogue import read_out
 
 FAMILIES = [
     "gpt2", "llama", "gpt_neox", "gemma2", "gptj", "gpt_neo", "opt", "qwen3", "olmo2", "cohere",
+    "deepseek_v2",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -21,9 +22,11 @@ from tests.support.tiny_models import tiny_gpt2, tiny_llama, tiny_tokenizer
 from workbench.errors import WorkbenchError
 from workbench.models.model import Model
 from workbench.models.self_check import MAX_TOKENS, self_check
+from workbench.models.wide_numbers import widened
 from workbench.transformer.families import parts_of
 from workbench.transformer.families.catalogue import FAMILIES
 from workbench.transformer.families.supported import require_supported
+from workbench.transformer.from_latent import FromLatent
 from workbench.transformer.parts import Attention, Layer, ModelParts
 from workbench.transformer.recording import clean_logits
 
@@ -72,7 +75,14 @@ def test_whatever_a_family_has_matters(name: str) -> None:
         )
         return replace(parts, layers=tuple(layers))
 
+    for which in range(3):
+        latents = [layer.attention.latent(which) for layer in parts.layers]
+        if latents[0] is not None:
+            assert differs(without_norm_of_latent(parts, which))
+            assert differs(with_heads_swapped(parts, which))
     for feature, nothing in FEATURES.items():
+        if feature == "steps" and parts.layers[0].attention.latent(1) is not None:
+            continue  # what follows a latent is no addition: without it nothing fits
         has = any(_has(layer.attention, feature, nothing) for layer in parts.layers)
         # A bias of unrotated keys adds the same to all of a query's scores.
         if has and not (feature == "b_k" and parts.layers[0].attention.rotary is None):
@@ -91,6 +101,27 @@ def test_whatever_a_family_has_matters(name: str) -> None:
         assert differs(replace(parts, logit_cap=None))
     if parts.b_u is not None:
         assert differs(replace(parts, b_u=None))
+
+
+def with_steps(parts: ModelParts, which: int, change: Callable[[FromLatent], Any]) -> ModelParts:
+    """The parts with another step out of each layer's latent."""
+
+    def changed(attention: Attention) -> Attention:
+        latent = attention.latent(which)
+        assert latent is not None
+        steps = [change(latent) if i == which else step for i, step in enumerate(attention.steps)]
+        return replace(attention, steps=(steps[0], steps[1], steps[2]))
+
+    layers = (replace(layer, attention=changed(layer.attention)) for layer in parts.layers)
+    return replace(parts, layers=tuple(layers))
+
+
+def without_norm_of_latent(parts: ModelParts, which: int) -> ModelParts:
+    return with_steps(parts, which, lambda latent: replace(latent, norm=nn.Identity()))
+
+
+def with_heads_swapped(parts: ModelParts, which: int) -> ModelParts:
+    return with_steps(parts, which, lambda latent: replace(latent, up=latent.up.flip(0)))
 
 
 def _has(attention: Attention, feature: str, nothing: Any) -> bool:
@@ -155,6 +186,22 @@ def test_weights_are_views() -> None:
         assert model.parts.w_u.untyped_storage().data_ptr() in known
 
 
+def test_a_latent_takes_room_once() -> None:
+    """Not for every head, also where it is made float32 for a while."""
+    model, _ = MAKERS["deepseek_v2"]()
+    parts = parts_of(model.to(torch.bfloat16))
+    known = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    for seen in (parts, widened(parts)):
+        for layer in seen.layers:
+            a = layer.attention
+            for weight in (a.w_q, a.w_k, a.w_v):
+                alone = weight[0].numel() * weight.element_size()
+                assert weight.untyped_storage().nbytes() <= alone * len(weight) / 2
+    a = parts.layers[0].attention
+    for weight in (a.w_q, a.w_k, a.w_v, a.w_o, a.b_q, a.b_k, a.b_v, a.b_o):
+        assert weight is not None and weight.untyped_storage().data_ptr() in known
+
+
 @pytest.mark.parametrize(
     ("make", "part"),
     [
@@ -179,6 +226,10 @@ def test_weights_are_views() -> None:
         (
             lambda: made(hf.LlamaForCausalLM, hf.LlamaConfig, num_key_value_heads=3, head_dim=4),
             "do not divide evenly",
+        ),
+        (
+            lambda: made(hf.DeepseekV3ForCausalLM, hf.DeepseekV3Config, num_key_value_heads=2),
+            "4 heads with queries and fewer with keys",
         ),
         (
             lambda: made(

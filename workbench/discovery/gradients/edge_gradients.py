@@ -31,6 +31,7 @@ from workbench.transformer.attention import (
 )
 from workbench.transformer.families.modules import HeadNorms
 from workbench.transformer.forward import write_heads
+from workbench.transformer.from_latent import FromLatent
 from workbench.transformer.parts import Attention, Layer, Step
 
 
@@ -195,6 +196,8 @@ def _through_step(
 
 def _frozen_step(attention: Attention, which: int) -> Step | None:
     step = attention.steps[which]
+    if isinstance(step, FromLatent):
+        return replace(step, norm=with_frozen_scale(step.norm))
     if not isinstance(step, HeadNorms):
         return step
     return HeadNorms(tuple(with_frozen_scale(norm) for norm in step.norms))
@@ -210,7 +213,7 @@ def _before_projections(
     attention = layer.attention
     total: Tensor | None = None
     for which, gradient in zip((K, V, Q), (projected[i] for i in (K, V, Q)), strict=True):
-        weight = attention.weight(which)
+        weight = attention.distinct_weights(which)
         if len(weight) != len(gradient):
             gradient = gradient.unflatten(0, (len(weight), -1)).sum(1)
         rows = gradient.permute(1, 2, 0, 3).flatten(2)
@@ -237,7 +240,7 @@ def unprojected(attention: Attention, which: int, gradient: Tensor, out: Tensor)
         gradient: [head, row, d_head].
         out: where they are put, [head, row, d_model].
     """
-    weight = attention.weight(which).transpose(1, 2)
+    weight = attention.distinct_weights(which).transpose(1, 2)
     n_weights = len(weight)
     if n_weights != len(gradient):
         # Heads that share a weight are rows of one product.

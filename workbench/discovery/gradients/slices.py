@@ -373,7 +373,8 @@ def pair_bytes(parts: ModelParts, tokens: int, start: int, keeping: Keeping = _N
     residuals = 1 if keeping.tight else 2
     tape = layers * ((residuals + normed) * d_model + queries + 2 * keys)
     # What sources write; and on the way through one layer.
-    values = (layers + 1) * d_model + layers * queries + _LAYER * d_model + 2 * (queries + keys)
+    values = (layers + 1) * d_model + layers * queries + _LAYER * d_model
+    values += 2 * (parts.n_heads + parts.n_kv_heads) * parts.d_projected
     if keeping.lean:
         values += tape + (layers * _INSIDE * d_model if keeping.inside else 0)
     elif keeping.anew:
@@ -402,6 +403,6 @@ def table_bytes(parts: ModelParts, rows: int | None = None, *, tight: bool = Fal
     made = block * (graph.n_sources + columns + graph.head_inputs_per_layer) * parts.d_model * size
     held = held_bytes(parts, tight=tight)
     if rows is not None:
-        width = graph.head_inputs_per_layer * parts.d_head + 2 * parts.d_model
+        width = graph.head_inputs_per_layer * parts.d_projected + 2 * parts.d_model
         held = min(held + rows * width * size, len(parts.layers) * rows * width * size)
     return made + held + 2 * graph.n_sources * graph.n_destinations * FLOAT32

@@ -192,7 +192,7 @@ def _into_heads(layer: Layer, at: AtLayer, added: Tensor) -> Tensor:
     for which, place in zip((Q, K, V), out.split(len(at.projected[Q])), strict=True):
         gradient, joint = at.projected[which], attention.joint[which]
         n = gradient.shape[2]
-        weight = attention.weight(which)
+        weight = attention.distinct_weights(which)
         flat = weight.permute(1, 0, 2).flatten(1)
         moved = normed[:, -n:] @ flat
         if joint is not None:

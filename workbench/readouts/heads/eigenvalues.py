@@ -10,9 +10,11 @@ is one, in the same way. Its non-zero eigenvalues λ are those of the small prod
 
     W_O C W_U N(X) W_V              [d_head, d_head],
 
-the only one that is computed. Where t raises itself, λ are positive: the score is Σ Re λ / Σ |λ|.
-After Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits". Clipping of values,
-which some sizes of one family have, is no linear map and is left out.
+the only one that is computed. Where values come out of a latent (DeepSeek), N(X) W_V stands for
+what the latent's norm makes of it, too, times the head's own projection. Where t raises itself, λ
+are positive: the score is Σ Re λ / Σ |λ|. After Elhage et al. (2021), "A Mathematical Framework for
+Transformer Circuits". Clipping of values, which some sizes of one family have, is no linear map and
+is left out.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from torch import Tensor, nn
 from workbench.base.numbers import wide
 from workbench.base.transfers import on_host
 from workbench.readouts.heads.inputs import vocabulary_chunks, vocabulary_inputs
+from workbench.transformer.attention import V
 from workbench.transformer.frozen_norm import FrozenNorm
 
 if TYPE_CHECKING:
@@ -38,7 +41,8 @@ ROUNDING = 1e-7
 class VocabularyProduct:
     """W_U X̂ [d_model, d_model], X̂ the vocabulary's inputs, each with its norm's own scale.
 
-    Heads whose norms differ in their weights alone share one: it is added up chunk by chunk.
+    Heads whose norms differ in their weights alone share one: it is added up chunk by chunk. Where
+    values come out of a latent, X̂ are the normed latents, [d_model, rank], of each layer its own.
     """
 
     def __init__(self, parts: ModelParts, layer: int, source: str) -> None:
@@ -48,7 +52,10 @@ class VocabularyProduct:
         self._source = source
         norm = parts.layers[layer].norm1
         self._norm = None if isinstance(norm, nn.Identity) else FrozenNorm.of(norm)
-        self._sum = torch.zeros(parts.d_model, parts.d_model, device=parts.device)
+        self._attention = parts.layers[layer].attention
+        self._latent = self._attention.latent(V)
+        width = parts.d_model if self._latent is None else self._latent.rank
+        self._sum = torch.zeros(parts.d_model, width, device=parts.device)
 
     @torch.no_grad()
     def add(self, chunk: range) -> None:
@@ -57,6 +64,10 @@ class VocabularyProduct:
         x = wide(vocabulary_inputs(parts, chunk, self._layer, self._source))
         if self._norm is not None:
             x = self._norm.centre(x) * self._norm.scale(x)
+        if self._latent is not None:
+            x = x if self._norm is None else x * self._norm.weight
+            latent, inner = x @ wide(self._attention.w_v[0]), FrozenNorm.of(self._latent.norm)
+            x = inner.centre(latent) * inner.scale(latent) * inner.weight
         self._sum += wide(parts.w_u[:, chunk.start : chunk.stop]) @ x
 
     def value(self) -> Tensor:
@@ -68,8 +79,10 @@ def shares(parts: ModelParts) -> list[list[int]]:
     """The layers in groups that share a product: the first by itself, then by kind of norm."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for layer, block in enumerate(parts.layers):
-        if isinstance(block.norm1, nn.Identity):
-            kind: tuple[object, ...] = (layer == 0, None)
+        if block.attention.latent(V) is not None:
+            kind: tuple[object, ...] = (layer, "latent")
+        elif isinstance(block.norm1, nn.Identity):
+            kind = (layer == 0, None)
         else:
             norm = FrozenNorm.of(block.norm1)
             kind = (layer == 0, norm.centred, norm.eps)
@@ -96,10 +109,10 @@ def eigenvalue_scores(parts: ModelParts, layer: int, product: Tensor) -> Tensor:
     """
     block = parts.layers[layer]
     attention = block.attention
-    read = product
-    if not isinstance(block.norm1, nn.Identity):
+    read, latent = product, attention.latent(V)
+    if latent is None and not isinstance(block.norm1, nn.Identity):
         read = read * FrozenNorm.of(block.norm1).weight
-    w_v = wide(attention.w_v[attention.kv_of])
+    w_v = wide(attention.w_v[attention.kv_of] if latent is None else latent.up)
     written = wide(attention.w_o)
     for module in (block.post_attention, parts.norm_final):
         if module is not None:

@@ -68,6 +68,7 @@ _HERE = "workbench.transformer.families"
 _GPT2, _LLAMA, _GEMMA = f"{_HERE}.gpt2_like", f"{_HERE}.llama_like", f"{_HERE}.gemma"
 _FUSED, _PARALLEL = f"{_HERE}.fused", f"{_HERE}.parallel"
 _POST, _ALIBI = f"{_HERE}.post_normed", f"{_HERE}.alibi"
+_LATENT = f"{_HERE}.latent"
 
 BUILT_IN = (
     Family("gpt2", "GPT-2", f"{_GPT2}:gpt2"),
@@ -113,6 +114,8 @@ BUILT_IN = (
     Family("nemotron", "Nemotron and Minitron", f"{_LLAMA}:nemotron"),
     Family("starcoder2", "StarCoder 2", f"{_LLAMA}:starcoder2"),
     Family("gpt_bigcode", "GPT-BigCode (SantaCoder, StarCoder 1)", f"{_FUSED}:gpt_bigcode"),
+    Family("deepseek_v2", "DeepSeek V2, V2-Lite and Coder V2", f"{_LATENT}:deepseek_v2"),
+    Family("deepseek_v3", "DeepSeek V3 and R1", f"{_LATENT}:deepseek_v3"),
     Family("bloom", "BLOOM", f"{_ALIBI}:bloom", variant=f"{_ALIBI}:bloom_variant"),
     Family("mpt", "MPT", f"{_ALIBI}:mpt"),
 )

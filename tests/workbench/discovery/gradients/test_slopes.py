@@ -57,6 +57,8 @@ def norms_of(parts: Any) -> list[tuple[nn.Module, int]]:
         heads, _, d_head = layer.attention.weight(which).shape
         found.append((layer.attention.joint[which], heads * d_head))
         found += [(n, d_head) for n in getattr(layer.attention.steps[which], "norms", ())]
+        latent = layer.attention.latent(which)
+        found += [] if latent is None else [(latent.norm, latent.rank)]
     return [(norm, n) for norm, n in found if norm is not None]
 
 
@@ -157,6 +159,8 @@ def ruled(hf: nn.Module, rules: Rules, monkeypatch: pytest.MonkeyPatch) -> Itera
         leaf = path.rpartition(".")[2]
         if leaf in ACTIVATIONS and rules.ratio:
             setattr(hf.get_submodule(path.rpartition(".")[0]), leaf, Ratio(module))
+        if leaf == "kv_b_proj":
+            _rule_latent(hf.get_submodule(path.rpartition(".")[0]), rules)
         factor = {
             **dict.fromkeys(QUERIES, rules.query_key),
             **dict.fromkeys(PRODUCTS, rules.product),
@@ -173,6 +177,32 @@ def ruled(hf: nn.Module, rules: Rules, monkeypatch: pytest.MonkeyPatch) -> Itera
         )
     with FrozenScales():
         yield hf
+
+
+def _rule_latent(attention: Any, rules: Rules) -> None:
+    """The factors at queries, keys and values that come out of latents."""
+    of_key, of_latent = attention.qk_nope_head_dim, attention.kv_lora_rank
+
+    def scaled(out: Tensor, factors: Tensor) -> Tensor:
+        return factors * out + (1 - factors) * out.detach()
+
+    def up(module: Any, args: Any, out: Tensor) -> Tensor:
+        heads = torch.full((attention.num_heads, out.shape[-1] // attention.num_heads), rules.value)
+        heads[:, :of_key] = rules.query_key
+        return scaled(out, heads.flatten())
+
+    def down(module: Any, args: Any, out: Tensor) -> Tensor:
+        factors = torch.ones(out.shape[-1])
+        factors[of_latent:] = rules.query_key  # what is rotated is a key as it is
+        return scaled(out, factors)
+
+    def query(module: Any, args: Any, out: Tensor) -> Tensor:
+        return scaled(out, torch.tensor(rules.query_key))
+
+    attention.kv_b_proj.register_forward_hook(up)
+    attention.kv_a_proj_with_mqa.register_forward_hook(down)
+    if attention.q_lora_rank is not None:  # else it is a `q_proj`
+        attention.q_b_proj.register_forward_hook(query)
 
 
 SEPARATE = [
@@ -196,6 +226,7 @@ SEPARATE = [
         "cohere",
         "phi",
     )
+    or n == "deepseek_v3 dense"
 ]
 
 
