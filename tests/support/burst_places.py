@@ -111,6 +111,9 @@ LOADING = {
     "loading": Place("Loading", ""),
     "loading, palette": Place("Palette", "^", "am01 "),
 }
+TRAINING = {
+    "another checkpoint": Place("CheckpointDialog", ""),
+}
 TUTORIAL = {
     # A step that has begun counts what is shown from then on, and that may be computed late.
     "tutorial": Place("GuidedBench", "", "", ("y",)),
@@ -126,6 +129,7 @@ GROUPS = {
     "setup": SETUP,
     "loading": LOADING,
     "tutorial": TUTORIAL,
+    "training": TRAINING,
 }
 """Places that follow one another in one app."""
 

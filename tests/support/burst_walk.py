@@ -19,6 +19,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from screens.app import WorkbenchApp
+from screens.bench.checkpoint_dialog import CheckpointDialog
 from screens.bench.screen import BenchScreen
 from screens.bench.session_runner import EdgesView
 from screens.tutorial.guided import GuidedBench
@@ -27,6 +28,7 @@ from tests.support.drawing import without_drawing
 from tests.support.key_bursts import bound, calm, ended, heard, seen, send, send_slowly
 from tests.support.no_settings import forget_settings
 from tests.support.tiny_sessions import tiny_session
+from workbench.checkpoints.sequence import Checkpoint
 from workbench.discovery.selection import Selection
 from workbench.effects.requests import MapRequest, RepairRequest, RoleRequest
 from workbench.engine.patch_points import KINDS
@@ -52,6 +54,15 @@ class LoadingApp(WorkbenchApp):
         self._load("tiny · ioi", opening)
 
 
+class TrainingApp(WorkbenchApp):
+    """Asks above the bench for another checkpoint; what is chosen is not gone to."""
+
+    def show_bench(self, session: Session) -> None:
+        super().show_bench(session)
+        steps = tuple(Checkpoint(f"checkpoint-{step}", step=step) for step in (0, 20, 100))
+        self.push_screen(CheckpointDialog(steps, steps[1], (None,) * len(steps), old=False))
+
+
 class TutorialApp(WorkbenchApp):
     """Begins with the tutorial's first step."""
 
@@ -59,7 +70,7 @@ class TutorialApp(WorkbenchApp):
         self._show_bench(GuidedBench(session, Tour()))
 
 
-APPS = {"loading": LoadingApp, "tutorial": TutorialApp}
+APPS = {"loading": LoadingApp, "training": TrainingApp, "tutorial": TutorialApp}
 """The apps of groups whose places are no screens of an ordinary session's."""
 MOVES = ("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "j", "k", "h", "l")
 LEAVING = {"q", "ctrl+q", "ctrl+c", "c", "S"}

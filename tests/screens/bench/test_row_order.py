@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from screens.app import WorkbenchApp
-from screens.bench import row_order
+from screens.bench import row_order, shown_edges
 from tests.screens.bench.test_bench import settled
 from tests.support.key_bursts import key_event
 from tests.support.tiny_sessions import tiny_session, until
@@ -47,10 +47,13 @@ async def after(
         gate.clear()
         await pilot.press("j", "2")
         await until(pilot, lambda: bench.runner.sweep is not None)
+        if keys.startswith("1"):
+            patch.setattr(shown_edges, "SETTLE", 100)  # in the tree a shorter pause is a rest
         for place, sign in enumerate([*keys, ""]):
             if place == ends_before:
                 gate.set()
                 await until(pilot, lambda: bench.runner.idle)
+                bench.shown.look()  # as it may come at any moment
             if sign:
                 app.post_message(key_event(sign))
                 await pilot.pause()
