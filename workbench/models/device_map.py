@@ -25,8 +25,7 @@ from workbench.base.failures import first_line
 from workbench.base.text import quoted
 from workbench.errors import WorkbenchError
 from workbench.models.device import accelerator_name, accelerators, choose_device, free_memory
-
-AUTO, BALANCED = "auto", "balanced"
+from workbench.models.placings import AUTO, BALANCED
 
 MapChoice: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any]"
 """`auto`, `balanced`, a file, or the map itself."""

@@ -24,9 +24,10 @@ from workbench.discovery.catalogue import find_method
 from workbench.discovery.request import DiscoveryRequest
 from workbench.errors import WorkbenchError
 from workbench.experiment.settings import ExperimentSettings
+from workbench.models.placings import PLACINGS
 from workbench.sweeps.schema import MethodTable, RevisionTable, SweepFile, read_file
 
-OF_MODEL = ("model", "device", "dtype", "revision")
+OF_MODEL = ("model", "device", "device_map", "dtype", "revision")
 """The settings that a loaded model depends on."""
 
 GIVEN, HEADS = "circuit", "heads"
@@ -163,9 +164,9 @@ class Cell:
             words.append("--bos" if given["bos"] else "--no-bos")
         if given["drop_bad"]:
             words.append("--drop-bad")
-        for name in ("pairs", "seed", "metric", "device", "dtype", "revision", "mismatch"):
+        for name in ("pairs", "seed", "metric", *OF_MODEL[1:], "mismatch"):
             if given[name] != defaults[name]:
-                words += [f"--{name}", str(given[name])]
+                words += [f"--{name.replace('_', '-')}", str(given[name])]
         if self.kind != "heads":
             words += ["--ablation", settings.ablation]
         if settings.means is not None:
@@ -255,6 +256,10 @@ def _cells(told: SweepFile, beside: Path) -> Iterator[Cell]:
         name: getattr(told, name)
         for name in ("pairs", "metric", "device", "dtype", "bos", "mismatch")
     } | {"drop_bad": told.drop_bad, "means": told.means and _path(told.means, beside)}
+    spread = told.device_map
+    if spread is not None and spread not in PLACINGS:
+        spread = str(beside / meant_path(spread))
+    common["device_map"] = spread
     for model, revision, checkpoint in _models(told, beside):
         if told.heads:
             alone = ExperimentSettings(
@@ -262,6 +267,7 @@ def _cells(told: SweepFile, beside: Path) -> Iterator[Cell]:
                 "",
                 seed=told.seeds[0],
                 device=told.device,
+                device_map=spread,
                 dtype=told.dtype,
                 revision=revision,
             )

@@ -103,6 +103,11 @@ def check_ray(sweep: Sweep) -> None:
                 f"Ray chooses the card of each cell: write device = "
                 f'"{device.partition(":")[0]}" in {sweep.path.name}, without a number.'
             )
+        if cell.settings.device_map is not None:
+            raise WorkbenchError(
+                "Ray gives each cell one card, which device_map would go beyond: leave it out of "
+                f"{sweep.path.name}, or run the sweep without --ray."
+            )
 
 
 def compute_on_ray(

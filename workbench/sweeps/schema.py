@@ -75,6 +75,9 @@ class SweepFile(Strict):
     pairs: Number | None = None
     metric: str | None = None
     device: str | None = None
+    device_map: str | None = Field(
+        default=None, description="auto, balanced or a file, as --device-map"
+    )
     dtype: str | None = None
     revision: str | None = None
     bos: bool | None = None

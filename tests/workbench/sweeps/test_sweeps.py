@@ -25,6 +25,7 @@ from workbench.base.abandoned import writer_token
 from workbench.cli.main import main
 from workbench.sweeps.compute import Computer
 from workbench.sweeps.folder import SweepFolder
+from workbench.sweeps.on_ray import check_ray
 from workbench.sweeps.schema import schema
 
 FILE = """
@@ -178,6 +179,21 @@ def test_what_changes_scores_keeps_them_apart(file: Path) -> None:
     file.write_text(FILE.replace('"eap"', methods))
     found = [cell.scores_name for cell in sweep_cells(file) if cell.method == "eap-ig"]
     assert len(found) == 8 and len(set(found)) == 4
+
+
+@pytest.mark.parametrize("chosen", ["balanced", "map.json"])
+def test_a_model_is_spread_as_plain_commands_do(file: Path, chosen: str) -> None:
+    file.with_name("map.json").write_text(json.dumps({"": "cpu"}), encoding="utf-8")
+    plain = read_sweep(file).cells[0]
+    file.write_text(f'device_map = "{chosen}"\n{file.read_text()}', encoding="utf-8")
+    spread = read_sweep(file).cells[0]
+    where = chosen if chosen == "balanced" else str(file.with_name(chosen))
+    assert spread.settings.device_map == where
+    assert f"--device-map {where}" in spread.command() and "device-map" not in plain.command()
+    assert spread.of_model() != plain.of_model()
+    with pytest.raises(WorkbenchError, match="Ray gives each cell one card"):
+        check_ray(read_sweep(file))
+    assert main(["sweep", str(file)]) == 0
 
 
 def test_half_written_folders_of_the_dead_are_swept(file: Path) -> None:
