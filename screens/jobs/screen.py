@@ -38,7 +38,7 @@ class JobsScreen(Screen[None]):
     """All jobs as they stand.
 
     Attributes:
-        session: the name of the session that is open, whose jobs are said to be its own; "" if
+        own: the name of the session that is open, whose jobs are said to be its own; "" if
             none is.
     """
 
@@ -49,7 +49,7 @@ class JobsScreen(Screen[None]):
 
     def __init__(self, session: str = "") -> None:
         super().__init__()
-        self.session = session
+        self.own = session
         self._looking = False
         self._failed = ""
 
@@ -124,7 +124,7 @@ class JobsScreen(Screen[None]):
         if not row.session:
             return ""
         taken = ", taken over" if row.picked else ""
-        whose = "this session" if row.session == self.session else one_line(row.session)
+        whose = "this session" if row.session == self.own else one_line(row.session)
         return f" · of {whose}{taken}"
 
     def copies(self) -> Copies:

@@ -16,6 +16,7 @@ from screens.bench.screen import BenchScreen
 from screens.clusters.screen import ClustersScreen
 from screens.discovery.dialog import DiscoverDialog
 from screens.jobs.screen import JobsScreen
+from screens.widgets.copy_dialog import CopyDialog
 from tests.screens.bench.test_bench import settled
 from tests.support.cases.session_cases import expand_all
 from tests.support.jobs_here import compute, jobs_here
@@ -179,3 +180,13 @@ async def test_an_app_that_ends_leaves_no_thread(session: Session) -> None:
     for thread in left:
         thread.join(10)
     assert not [thread.name for thread in left if thread.is_alive()]
+
+
+async def test_jobs_are_copied(session: Session) -> None:
+    app = WorkbenchApp(session=session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+        await pilot.press("Y")
+        await until(pilot, lambda: isinstance(app.screen, CopyDialog))

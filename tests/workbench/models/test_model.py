@@ -288,7 +288,7 @@ def test_devices_and_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("gpu", "meta", "xla"):
         with pytest.raises(WorkbenchError):
             choose_device(name)
-    for number in ("int8", "float64", "fp32"):
+    for number in ("int8", "float128", "fp32"):
         with pytest.raises(WorkbenchError, match="float32, bfloat16, float16"):
             choose_dtype(number)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
