@@ -1,4 +1,7 @@
-"""How weights are spread over devices where no file says it. Importing this loads no torch."""
+"""How weights are spread over devices where no file says it.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 
