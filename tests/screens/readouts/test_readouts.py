@@ -471,7 +471,9 @@ async def test_the_head_says_the_role_of_the_position(
         readouts.show(session, "m1")
         await settled(pilot)
         shared = {session.prompts(i).roles[-1] for i in range(session.task.n_pairs)}
-        assert shared == {"END"} and "END (last)" in head_of(app)
+        ends = {session.prompts(i).clean[-1] for i in range(session.task.n_pairs)}
+        said = f"END {ends.pop().replace(' ', '·')}" if len(ends) == 1 else "END"
+        assert shared == {"END"} and f"{said} (last)" in head_of(app)
         await pilot.press("greater_than_sign")
         roles, seen = session.prompts(0).roles, set()
         for back in range(2, len(roles) + 1):
