@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from workbench.base.numbers import wide
 from workbench.errors import WorkbenchError
 from workbench.transformer.edge_edits import Parted, Reading
 
@@ -31,11 +32,11 @@ class _Scaling:
 
     def normalised(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """xh [..., d] and r [..., 1], in float32 at least."""
-        wide = x if x.dtype == torch.float64 else x.float()
+        x = wide(x)
         if self.centred:
-            wide = wide - wide.mean(-1, keepdim=True)
-        scale = (wide.square().mean(-1, keepdim=True) + self.epsilon).rsqrt()
-        return wide * scale, scale
+            x = x - x.mean(-1, keepdim=True)
+        scale = (x.square().mean(-1, keepdim=True) + self.epsilon).rsqrt()
+        return x * scale, scale
 
 
 def _scaling_of(norm: nn.Module) -> _Scaling | None:
